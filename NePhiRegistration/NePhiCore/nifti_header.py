@@ -1,0 +1,130 @@
+"""What ITK does not say about a NIfTI file.
+
+ITK reads a truncated NIfTI file without an error (the missing voxels become 0), turns NaN and infinite voxels
+into 0, and takes a voxel size of 0 or NaN for 1 mm. All three are found here, in the header and the bytes after it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from .errors import InvalidVolumeError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK_BYTES = 1 << 20
+_SHORTEST_FILE = 352
+_LARGEST_OFFSET = 1 << 30
+# First number of the file (size of the header) -> format and byte offset of each field: NIfTI-1, NIfTI-2.
+_LAYOUTS = {
+    348: {
+        "magic": ("4s", 344),
+        "dim": ("8h", 40),
+        "datatype": ("2h", 70),  # its code and its bits
+        "pixdim": ("8f", 76),
+        "vox_offset": ("f", 108),
+    },
+    540: {
+        "magic": ("4s", 4),
+        "dim": ("8q", 16),
+        "datatype": ("2h", 12),
+        "pixdim": ("8d", 104),
+        "vox_offset": ("q", 168),
+    },
+}
+_FLOAT_TYPES = {16: "f4", 64: "f8"}
+
+
+class _Header(NamedTuple):
+    spacing_mm: tuple[float, ...]  # along the first three axes, or fewer where the image has fewer
+    voxel_offset: int  # where the voxels start, uncompressed
+    voxel_bytes: int  # 0 where they lie in another file
+    float_type: np.dtype | None  # of voxels that can be NaN
+
+
+def check_nifti(path: Path, name: str) -> None:
+    """Check what ITK leaves unsaid about a NIfTI file; a file with another header passes.
+
+    Raises:
+        InvalidVolumeError: truncated or damaged, NaN or infinite voxels, a spacing that is no length.
+    """
+    try:
+        with _open_stream(path) as stream:
+            header = _read_header(stream)
+            if header is None:
+                return
+            _check_spacing(header, name, path)
+            stream.seek(header.voxel_offset)
+            got_bytes, bad_voxels = _read_to_the_end(stream, header)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InvalidVolumeError(f"{name}: {path} is truncated or damaged. Copy or export it again.") from error
+    if got_bytes < header.voxel_bytes:
+        raise InvalidVolumeError(
+            f"{name}: {path} is truncated: it holds {got_bytes} bytes of voxels, its header announces "
+            f"{header.voxel_bytes}. Copy or export it again."
+        )
+    if bad_voxels:
+        raise InvalidVolumeError(
+            f"{name}: {bad_voxels} voxels of {path} are NaN or infinite. Replace them (air is -1000 HU) first."
+        )
+
+
+def _open_stream(path: Path) -> BinaryIO:
+    with open(path, "rb") as file:
+        is_compressed = file.read(2) == _GZIP_MAGIC
+    return gzip.open(path, "rb") if is_compressed else open(path, "rb")
+
+
+def _read_header(stream: BinaryIO) -> _Header | None:
+    raw = stream.read(_SHORTEST_FILE)
+    if len(raw) < _SHORTEST_FILE:
+        return None
+    for order in "<>":
+        layout = _LAYOUTS.get(struct.unpack(order + "i", raw[:4])[0])
+        if layout is not None:
+            fields = {key: struct.unpack_from(order + kind, raw, at) for key, (kind, at) in layout.items()}
+            return _header_of(fields, order)
+    return None
+
+
+def _header_of(fields: dict[str, tuple], order: str) -> _Header:
+    axes = min(max(fields["dim"][0], 0), 7)
+    spacing_mm = fields["pixdim"][1 : min(axes, 3) + 1]
+    # The voxels of a header-and-image pair (magic "ni1", or an Analyze file) lie in the other file.
+    if not fields["magic"][0].startswith(b"n+"):
+        return _Header(spacing_mm, _SHORTEST_FILE, 0, None)
+    (offset,) = fields["vox_offset"]
+    offset = int(min(max(offset, _SHORTEST_FILE), _LARGEST_OFFSET)) if math.isfinite(offset) else _LARGEST_OFFSET
+    code, bits = fields["datatype"]
+    voxel_bytes = math.prod(max(n, 1) for n in fields["dim"][1 : axes + 1]) * bits // 8
+    float_type = np.dtype(order + _FLOAT_TYPES[code]) if code in _FLOAT_TYPES else None
+    return _Header(spacing_mm, offset, voxel_bytes, float_type)
+
+
+def _check_spacing(header: _Header, name: str, path: Path) -> None:
+    if not all(math.isfinite(mm) and mm > 0 for mm in header.spacing_mm):
+        raise InvalidVolumeError(
+            f"{name}: {path} has voxel spacing {list(header.spacing_mm)} mm; each must be a positive number. "
+            "Correct pixdim in the NIfTI header."
+        )
+
+
+def _read_to_the_end(stream: BinaryIO, header: _Header) -> tuple[int, int]:
+    """Bytes of voxels that are there, and how many voxels are NaN or infinite.
+
+    Goes on to the end of the stream, where gzip compares its checksum, but not far beyond the voxels.
+    """
+    got_bytes = bad_voxels = 0
+    while got_bytes <= header.voxel_bytes and (chunk := stream.read(_CHUNK_BYTES)):
+        if header.float_type is not None:
+            whole = min(len(chunk), header.voxel_bytes - got_bytes) // header.float_type.itemsize
+            voxels = np.frombuffer(chunk, header.float_type, count=whole)
+            bad_voxels += whole - int(np.count_nonzero(np.isfinite(voxels)))
+        got_bytes += len(chunk)
+    return got_bytes, bad_voxels

@@ -1,0 +1,168 @@
+"""Output files that appear whole, all together, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from .errors import OutputError
+from .paths import full_suffix
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+    errno.EFBIG: "the file is larger than this system allows; choose a larger grid spacing",
+}
+
+
+class StagedOutputs:
+    """Write files under temporary names beside their targets; the end of a ``with`` block puts them in place.
+
+    Where anything goes wrong, in the block or while they are put in place, the temporary files are removed and
+    the files that were there before are as they were.
+
+        with StagedOutputs() as outputs:
+            write_displacement(outputs.stage(Path("transform.h5")), field)
+            outputs.stage(Path("report.json")).write_text(text)
+
+    Raises:
+        OutputError: instead of any OSError that leaves the block (a full disk); a target that cannot be replaced.
+    """
+
+    def __init__(self) -> None:
+        self._staged: dict[Path, Path] = {}  # target -> temporary file
+
+    def stage(self, target: Path | str) -> Path:
+        """A temporary path in the target's folder, with its whole suffix; write the file there.
+
+        Raises:
+            OutputError: the target cannot be written, see ``check_targets``, or is staged already.
+        """
+        check_targets([*self._staged, target])
+        # A link goes on pointing at the file, which is replaced where it lies.
+        real = Path(os.path.realpath(target))
+        temporary = real.with_name(f".{real.name[:40]}.{secrets.token_hex(6)}.part{full_suffix(real)}")
+        self._staged[real] = temporary
+        return temporary
+
+    def __enter__(self) -> StagedOutputs:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                for temporary in self._staged.values():
+                    _flush_to_disk(temporary)
+                _put_in_place(self._staged)
+        except OSError as problem:
+            raise self._output_error(problem) from problem
+        finally:
+            for temporary in self._staged.values():
+                temporary.unlink(missing_ok=True)
+        if isinstance(error, (OSError, OutputError)):
+            raise self._output_error(error) from error
+
+    def _output_error(self, problem: OSError | OutputError) -> OutputError:
+        """The problem in the user's words, with the names of the targets in place of the temporary ones."""
+        message = str(problem)
+        if isinstance(problem, OSError):
+            reason = _REASONS.get(problem.errno or 0, message)
+            message = f"The outputs could not be written: {reason}. The files that were there before are unchanged."
+        for target, temporary in self._staged.items():
+            message = message.replace(str(temporary), str(target))
+        return OutputError(message)
+
+
+def check_targets(targets: Iterable[Path | str]) -> None:
+    """Check before a long computation that files can be written there; nothing is changed.
+
+    Raises:
+        OutputError: a folder that is missing or cannot be written to; a target that is a folder, a device or
+            write-protected; two targets that are the same file.
+    """
+    seen: dict[str, Path] = {}
+    for target in map(Path, targets):
+        real = os.path.realpath(target)
+        other = seen.setdefault(os.path.normcase(real), target)
+        if other is not target:
+            raise OutputError(f"{other} and {target} are the same file. Give each output its own name.")
+        _check_target(target, Path(real))
+
+
+def _check_target(target: Path, real: Path) -> None:
+    folder = real.parent
+    if not os.path.isdir(folder):
+        problem = "is not a folder" if os.path.exists(folder) else "does not exist"
+        raise OutputError(f"{target} cannot be written: the folder {folder} {problem}. Create it or choose another.")
+    if os.path.isdir(real):
+        raise OutputError(f"{target} cannot be written: it is a folder. Give the name of a file.")
+    if os.path.exists(real) and not (os.path.isfile(real) and os.access(real, os.W_OK)):
+        raise OutputError(
+            f"{target} cannot be written: it is write-protected or no ordinary file. Choose another name."
+        )
+    try:
+        # Permissions alone do not tell: a read-only disk, a network share, an administrator.
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OutputError(
+            f"{target} cannot be written: no file can be made in the folder {folder} ({error.strerror}). "
+            "Choose another folder."
+        ) from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(staged: dict[Path, Path]) -> None:
+    """Rename every temporary file to its target; where one cannot be, bring all old files back."""
+    backups: dict[Path, Path | None] = {}
+    try:
+        for target, temporary in staged.items():
+            backups[target] = _keep_old(target)
+            os.replace(temporary, target)
+    except BaseException as error:
+        stuck = [target for target in backups if not _bring_back(target, backups[target], staged[target])]
+        if stuck:
+            raise OutputError(
+                f"The outputs could not all be put in place ({error}), and these are new or missing now: "
+                + "; ".join(f"{target} (old content: {backups[target] or 'none'})" for target in stuck)
+            ) from error
+        raise
+    for backup in backups.values():
+        if backup is not None:
+            backup.unlink(missing_ok=True)
+
+
+def _keep_old(target: Path) -> Path | None:
+    """A second name for the file that is about to be replaced; None where there is none."""
+    if not target.exists():
+        return None
+    backup = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.old")
+    try:
+        os.link(target, backup)
+    except OSError:
+        os.replace(target, backup)  # a disk without hard links, such as a USB stick
+    return backup
+
+
+def _bring_back(target: Path, backup: Path | None, temporary: Path) -> bool:
+    """Put the old file, or none, where it was; False where even that fails."""
+    try:
+        if backup is not None:
+            os.replace(backup, target)
+            backup.unlink(missing_ok=True)  # renaming one of two names of the same file does nothing
+        elif not temporary.exists():
+            target.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
