@@ -48,7 +48,9 @@ class ImageGeometry:
     def from_spacing(cls, shape_kji, spacing_mm, origin_ras_mm=(0.0, 0.0, 0.0), direction=None) -> ImageGeometry:
         """Grid from spacing (i, j, k) mm, RAS origin of voxel (0, 0, 0) and a 3 x 3 matrix of axis columns in RAS."""
         matrix = np.eye(4)
-        matrix[:3, :3] = (np.eye(3) if direction is None else np.asarray(direction, float)) * np.asarray(spacing_mm, float)
+        matrix[:3, :3] = (np.eye(3) if direction is None else np.asarray(direction, float)) * np.asarray(
+            spacing_mm, float
+        )
         matrix[:3, 3] = origin_ras_mm
         return cls(tuple(shape_kji), matrix)
 

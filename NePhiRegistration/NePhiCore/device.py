@@ -1,0 +1,63 @@
+"""Which device computes, and what to say when its memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from .errors import DeviceError, DeviceMemoryError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; "auto" takes CUDA, else Apple's GPU, else the CPU.
+
+    Raises:
+        DeviceError: the device is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(device for device, found in there.items() if found))
+    if not there.get(name, False):
+        found = ", ".join(device for device, yes in there.items() if yes)
+        raise DeviceError(f"The device {name!r} is not available here; available: {found}. Use --device auto.")
+    return torch.device(name)
+
+
+@contextmanager
+def memory_errors_in_words() -> Iterator[None]:
+    """Turn an out-of-memory error, of the GPU or the CPU, into a DeviceMemoryError that says what to lower."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _memory_error() from error
+    except RuntimeError as error:
+        if "memory" not in str(error).lower():
+            raise
+        raise _memory_error() from error
+
+
+def _memory_error() -> DeviceMemoryError:
+    return DeviceMemoryError(
+        "Out of memory. Lower the similarity sampling ratio (--similarity-sampling-ratio), or write a coarser field "
+        "(--grid-spacing 5), or compute on the CPU (--device cpu)."
+    )
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Largest memory so far: of the process on the CPU, of the tensors on a CUDA device."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return _peak_process_bytes()
+
+
+def _peak_process_bytes() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows has no such count; zero says "not known"
+        return 0
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit

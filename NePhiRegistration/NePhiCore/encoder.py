@@ -1,0 +1,116 @@
+"""From two images to the latent code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .features import locally_normalised
+from .latent_code import LatentCode
+from .matching import Match, match
+from .preprocessing import CubeImage
+from .sampling import cube_grid, read_image
+
+Tensor = torch.Tensor
+
+SEARCH_SIZE = 80  # voxels a side of the cube that is searched
+COARSE_RADIUS, FINE_RADIUS = 5, 3  # voxels of the halved cube and of the full one: together 40 % of the cube's side
+FEATURE_WIDTHS = (2.0, 4.0)
+MASK_WEIGHT = 2.0
+HEAD_INPUTS = 16  # two directions of: coupled (3), best (3), cost, share of lung
+
+
+class Encoder(nn.Module):
+    """Convolutional encoder: matches the images both ways, then turns the matches into the code.
+
+    NePhi's encoder (arXiv 2309.07322v1, app. A.2) convolves the concatenated images.
+    Here a correlation layer without weights comes first, as in optical flow networks
+    (Dosovitskiy et al. 2015), and a small U-Net turns its noisy displacements into the
+    latent code. What is learned is how lungs move, not what they look like, and that
+    takes few images.
+
+    Args:
+        width: channels of the U-Net at the resolution of the local code.
+        global_channels, local_channels, local_size: the latent code.
+    """
+
+    def __init__(self, width: int, global_channels: int, local_channels: int, local_size: int) -> None:
+        super().__init__()
+        self.local_size = local_size
+        self.enter = _block(HEAD_INPUTS, width)
+        self.down = nn.ModuleList([_block(width, 2 * width, 2), _block(2 * width, 2 * width, 2)])
+        self.up = nn.ModuleList([_block(2 * width, 2 * width), _block(width, width)])
+        self.narrow = nn.Conv3d(2 * width, width, 1)
+        self.local_head = nn.Conv3d(width, local_channels, 3, padding=1)
+        self.global_head = nn.Linear(2 * width, global_channels)
+
+    def forward(self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None) -> LatentCode:
+        """Two images over their cubes, both SEARCH_SIZE^3 -> latent code.
+
+        `known` is a displacement (1, 3, n, n, n) over the fixed cube to search around, cube units.
+        """
+        return self.code_from_matches(self.matches(fixed, moving, known))
+
+    @torch.no_grad()
+    def matches(self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None) -> Tensor:
+        """What the U-Net sees, (1, HEAD_INPUTS, n, n, n) with n = local_size."""
+        features = [_search_features(image) for image in (fixed, moving)]
+        starts = (None, None) if known is None else (known, inverse_displacement(known))
+        forth = _two_scale_match(features[0], features[1], fixed.lungs, starts[0])
+        back = _two_scale_match(features[1], features[0], moving.lungs, starts[1])
+        return torch.cat([match_channels(m, self.local_size) for m in (forth, back)], 1)
+
+    def code_from_matches(self, matches: Tensor) -> LatentCode:
+        """(B, HEAD_INPUTS, n, n, n) -> latent code."""
+        top = self.enter(matches)
+        middle = self.down[0](top)
+        bottom = self.down[1](middle)
+        middle = self.up[0](middle + _resize(bottom, middle))
+        top = self.up[1](top + _resize(self.narrow(middle), top))
+        return LatentCode(self.global_head(bottom.mean((2, 3, 4))), self.local_head(top))
+
+
+def match_channels(found: Match, local_size: int) -> Tensor:
+    """(1, HEAD_INPUTS / 2, n, n, n): one direction's matches, scaled to about one."""
+    channels = torch.cat([found.coupled * 5, found.best * 5, found.cost, found.lungs], 1)
+    return found.resampled(channels, local_size)
+
+
+def inverse_displacement(displacement: Tensor, steps: int = 20) -> Tensor:
+    """(1, 3, n, n, n) over one cube -> the displacement over the other that undoes it, by fixed-point iteration."""
+    lattice = cube_grid(tuple(displacement.shape[2:]), displacement.device).reshape(1, -1, 3)
+    source = lattice
+    for _ in range(steps):
+        source = lattice - read_image(displacement, source)
+    return (source - lattice).transpose(1, 2).reshape(displacement.shape)
+
+
+def _two_scale_match(fixed: Tensor, moving: Tensor, lungs: Tensor, known: Tensor | None = None) -> Match:
+    """A wide search on the halved cube, then a narrow one around it on the full cube."""
+    halved = [F.avg_pool3d(grid, 2) for grid in (fixed, moving, lungs)]
+    coarse = match(*halved, cell=2, radius=COARSE_RADIUS, start=known)
+    # A voxel of the halved cube is two voxels of the full one, and lies between their centres.
+    shrink = 2 * (SEARCH_SIZE // 2 - 1) / (SEARCH_SIZE - 1)
+    cells = coarse.coupled.shape[2]
+    start = shrink * replace(coarse, cell=4, size=SEARCH_SIZE).resampled(coarse.coupled, cells)
+    return match(fixed, moving, lungs, cell=4, radius=FINE_RADIUS, start=start)
+
+
+def _search_features(cube: CubeImage) -> Tensor:
+    features = locally_normalised(cube, FEATURE_WIDTHS)
+    return torch.cat([features[:, :-1], MASK_WEIGHT * features[:, -1:]], 1)
+
+
+def _resize(coarse: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(coarse, size=like.shape[2:], mode="trilinear", align_corners=True)
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1),
+        nn.GroupNorm(8, outputs),
+        nn.LeakyReLU(0.2, inplace=True),
+    )

@@ -1,0 +1,82 @@
+"""What the images are compared by: channels computed once an image and read at points.
+
+A similarity over points that are scattered through the lungs is global. Channels that
+hold local structure make it local at the same price.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from .preprocessing import CubeImage
+
+Tensor = torch.Tensor
+
+NOISE_FLOOR = 0.03  # of the HU window; below it a local deviation is noise, not structure
+
+
+def intensity(cube: CubeImage) -> Tensor:
+    """(1, 1, D, H, W) the image with everything outside the lungs set to zero, as the paper does."""
+    return cube.image * cube.lungs
+
+
+def locally_normalised(cube: CubeImage, widths: tuple[float, ...]) -> Tensor:
+    """(I - local mean) / (local deviation + noise floor) inside the lungs, a channel for each width; and the mask.
+
+    Correlating these over scattered points approximates local normalised cross-correlation.
+    Means are taken over lung only, so that the chest wall does not drown its neighbourhood.
+
+    Args:
+        widths: standard deviations of the Gaussian neighbourhoods, voxels.
+
+    Returns:
+        (1, len(widths) + 1, D, H, W); the last channel is the lung mask softened by the first width.
+    """
+    image, lungs = cube.image, cube.lungs
+    channels = []
+    for width in widths:
+        weight = gaussian_blur(lungs, width).clamp(min=1e-3)
+        mean = gaussian_blur(image * lungs, width) / weight
+        square = gaussian_blur(image.square() * lungs, width) / weight
+        deviation = (square - mean.square()).clamp(min=0).sqrt()
+        channels.append(lungs * (image - mean) / (deviation + NOISE_FLOOR))
+    return torch.cat([*channels, gaussian_blur(lungs, widths[0])], 1)
+
+
+def self_similarity(cube: CubeImage) -> Tensor:
+    """MIND-SSC: how alike the six neighbours of each voxel are to each other (Heinrich et al. 2013).
+
+    Returns:
+        (1, 12, D, H, W) in [0, 1]: exp(-D_p / V) for the twelve pairs of neighbours at right angles.
+    """
+    image = intensity(cube)
+    neighbours = [_shifted(image, axis, side * 2) for axis in range(3) for side in (-1, 1)]
+    pairs = [(a, b) for a in range(6) for b in range(a + 1, 6) if a // 2 != b // 2]
+    distances = torch.cat([gaussian_blur((neighbours[a] - neighbours[b]).square(), 1.0) for a, b in pairs], 1)
+    distances = distances - distances.amin(1, keepdim=True)
+    variance = distances.mean(1, keepdim=True)
+    variance = variance.clamp(min=float(variance.mean()) * 1e-3 + 1e-9, max=float(variance.mean()) * 1e3 + 1e-6)
+    return torch.exp(-distances / variance)
+
+
+def _shifted(image: Tensor, axis: int, voxels: int) -> Tensor:
+    """The image moved along one axis; the edge is repeated."""
+    size = image.shape[axis + 2]
+    index = (torch.arange(size, device=image.device) + voxels).clamp(0, size - 1)
+    return image.index_select(axis + 2, index)
+
+
+def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
+    """Separable Gaussian of `sigma` voxels; zero beyond the border. (B, 1, D, H, W) -> same."""
+    if sigma <= 0:
+        return image
+    radius = max(1, int(3 * sigma + 0.5))
+    offset = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
+    kernel = torch.exp(-0.5 * (offset / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    for axis in range(3):
+        shape, padding = [1, 1, 1, 1, 1], [0, 0, 0]
+        shape[axis + 2], padding[axis] = -1, radius
+        image = F.conv3d(image, kernel.reshape(shape), padding=tuple(padding))
+    return image

@@ -1,0 +1,141 @@
+"""A discrete search for where each part of the fixed lungs went: the encoder's eyes.
+
+Breathing moves the lung base by several times the width of a vessel. No gradient
+finds its way over that distance, a search does. Cells of the fixed image are compared
+with every displaced cell of the moving image, and neighbouring cells are made to agree
+by alternating between the best match near the neighbours' mean and that mean itself
+(coupled convex optimisation, Steinbruecker et al. 2009; for lungs Siebert et al. 2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from .sampling import cube_grid, read_image
+
+Tensor = torch.Tensor
+
+COUPLINGS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # rising weight of agreement with the neighbours
+OUTLIER = 4.0  # a squared feature difference beyond this says "no match", not "how far from one"
+
+EMPTY = 0.05  # a cell with less lung than this has nothing to match
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Where the cells of one image lie in the other.
+
+    Attributes:
+        coupled: (1, 3, n, n, n) displacement of each cell in (z, y, x), cube units, neighbours agreeing.
+        best: (1, 3, n, n, n) displacement with the lowest cost, each cell on its own.
+        cost: (1, 1, n, n, n) that lowest cost, mean squared feature difference.
+        lungs: (1, 1, n, n, n) share of lung in each cell.
+        cell: voxels a side of a cell.
+        size: voxels a side of the cube at the resolution of the search.
+    """
+
+    coupled: Tensor
+    best: Tensor
+    cost: Tensor
+    lungs: Tensor
+    cell: int
+    size: int
+
+    def at(self, grid: Tensor, points_norm: Tensor) -> Tensor:
+        """One of the fields above, (1, C, n, n, n), read at points (1, N, 3) of the cube -> (1, N, C)."""
+        position = (points_norm + 1) / 2 * (self.size - 1)
+        cell_index = (position - (self.cell - 1) / 2) / self.cell
+        return read_image(grid, cell_index / (grid.shape[2] - 1) * 2 - 1)
+
+    def resampled(self, grid: Tensor, size: int) -> Tensor:
+        """One of the fields above on a regular grid that fills the cube, (1, C, size, size, size)."""
+        points = cube_grid((size,) * 3, grid.device).reshape(1, -1, 3)
+        return self.at(grid, points).transpose(1, 2).reshape(1, -1, size, size, size)
+
+
+def match(fixed: Tensor, moving: Tensor, lungs: Tensor, cell: int, radius: int, start: Tensor | None = None) -> Match:
+    """Search the moving features for each cell of the fixed ones.
+
+    Args:
+        fixed, moving: (1, C, S, S, S) features over the two cubes.
+        lungs: (1, 1, S, S, S) share of lung in the fixed cube; nothing else is compared.
+        cell: voxels a side of a cell; divides S.
+        radius: how far to search along each axis, voxels.
+        start: (1, 3, m, m, m) displacement over the cube to search around, cube units.
+    """
+    size = fixed.shape[2]
+    if start is not None:
+        moving = _pull_back(moving, start)
+    shifts_voxels = _shifts(radius, fixed.device)
+    cost = _cost_volume(fixed, moving, lungs, cell, radius)
+    share = F.avg_pool3d(lungs, cell)
+    base = torch.zeros(1, 3, *share.shape[2:], device=fixed.device)
+    if start is not None:
+        base = read_image(start, cell_centres(size, cell, fixed.device)).transpose(1, 2).reshape(base.shape)
+    step = 2.0 / (size - 1)
+    coupled, best = _couple(cost, share, shifts_voxels, base / step)
+    best = torch.where(share > EMPTY, best, coupled)
+    lowest = cost.amin(0)[None, None] / share.clamp(min=EMPTY)
+    return Match(coupled * step, best * step, lowest, share, cell, size)
+
+
+def cell_centres(size: int, cell: int, device: torch.device | str = "cpu") -> Tensor:
+    """(1, n^3, 3) centres of the cells in the cube."""
+    axis = (torch.arange(size // cell, device=device) * cell + (cell - 1) / 2) / (size - 1) * 2 - 1
+    return torch.cartesian_prod(axis, axis, axis)[None]
+
+
+def _shifts(radius: int, device) -> Tensor:
+    """(K, 3) every whole-voxel displacement within the radius, (z, y, x)."""
+    axis = torch.arange(-radius, radius + 1, device=device, dtype=torch.float32)
+    return torch.cartesian_prod(axis, axis, axis)
+
+
+def _cost_volume(fixed: Tensor, moving: Tensor, lungs: Tensor, cell: int, radius: int) -> Tensor:
+    """(K, n, n, n) mean over each cell of the squared feature difference inside the lungs, for every displacement."""
+    size, reach = fixed.shape[2], 2 * radius + 1
+    padded = F.pad(moving, [radius] * 6)
+    costs = []
+    for z in range(reach):
+        for y in range(reach):
+            for x in range(reach):
+                shifted = padded[:, :, z : z + size, y : y + size, x : x + size]
+                difference = (fixed - shifted).square_().clamp_(max=OUTLIER).sum(1, keepdim=True)
+                costs.append(F.avg_pool3d(difference.mul_(lungs), cell)[0, 0])
+    return torch.stack(costs)
+
+
+def _pull_back(moving: Tensor, start: Tensor) -> Tensor:
+    """Moving features as seen through a displacement of the cube; what it maps out of the cube has none."""
+    shape = moving.shape[2:]
+    points = cube_grid(shape, moving.device).reshape(1, -1, 3)
+    mapped = points + read_image(start, points)
+    inside = (mapped.abs().amax(-1) <= 1).reshape(1, 1, *shape)
+    return read_image(moving, mapped).transpose(1, 2).reshape(moving.shape) * inside
+
+
+def _couple(cost: Tensor, share: Tensor, shifts: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
+    """Make neighbouring cells agree. All in voxels: cost (K, n, n, n), shifts (K, 3), base (1, 3, n, n, n)."""
+    relative = share / share.mean().clamp(min=1e-6)
+    flat = cost.flatten(1) / share.mean().clamp(min=1e-6)
+    best = base + shifts[flat.argmin(0)].T.reshape(base.shape)
+    field = _weighted_mean(best, share)
+    for coupling in COUPLINGS:
+        offset = (field - base).flatten(2)[0]
+        square = shifts.square().sum(1)[:, None] - 2 * shifts @ offset + offset.square().sum(0)
+        chosen = (flat + coupling * square * relative.flatten()).argmin(0)
+        field = _weighted_mean(base + shifts[chosen].T.reshape(base.shape), share)
+    return field, best
+
+
+def _weighted_mean(field: Tensor, share: Tensor) -> Tensor:
+    """Mean over 5 x 5 x 5 neighbouring cells (two passes of three), lungs counting more than the rest."""
+    weight = share + 1e-3
+    return _smooth(_smooth(field * weight)) / _smooth(_smooth(weight))
+
+
+def _smooth(field: Tensor) -> Tensor:
+    return F.avg_pool3d(F.pad(field, [1] * 6, mode="replicate"), 3, 1)

@@ -1,0 +1,234 @@
+"""Instance optimisation: refine the code of one pair, and if asked the coordinate networks with it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from .comparison import SIMILARITY_TABLE, ComparedImage
+from .coordinate_network import CoordinateNetwork
+from .errors import OptimisationDivergedError
+from .latent_code import LatentCode
+from .losses import difference_stencil, frobenius, gradient_on_stencil, latent_prior
+from .model import map_points
+from .preprocessing import CubeImage
+from .settings import RegistrationSettings
+
+Tensor = torch.Tensor
+
+DIFFERENCE_STEP = 0.02  # cube units, about two millimetres: the scale at which folds are counted
+SMALLEST_DETERMINANT = 0.15  # below this the fold barrier acts
+FOLD_WEIGHT, ROUND_TRIP_WEIGHT = 10.0, 5.0
+CHECK_EVERY = 10  # steps between looks at the loss: each look makes the device wait
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One step of the coarse-to-fine schedule.
+
+    Attributes:
+        spacing_mm: of the images compared.
+        widths: neighbourhoods of the local features, voxels.
+        share: of all iterations.
+        regularity: factor on the regularity weight: strict while far away, freer when near.
+    """
+
+    spacing_mm: float
+    widths: tuple[float, ...]
+    share: float
+    regularity: float
+
+
+SCALES = (Scale(3.0, (2.0, 4.0), 0.35, 2.0), Scale(2.0, (1.5, 3.0), 0.65, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Both maps of one pair in cube units: networks and the code they share."""
+
+    fixed_to_moving: CoordinateNetwork
+    moving_to_fixed: CoordinateNetwork
+    code: LatentCode
+
+
+@dataclass
+class LossTrace:
+    """What the optimisation did, an entry a look."""
+
+    iteration: list[int] = field(default_factory=list)
+    similarity: list[float] = field(default_factory=list)
+    regularity: list[float] = field(default_factory=list)
+    total: list[float] = field(default_factory=list)
+
+    def add(self, iteration: int, similarity: float, regularity: float, total: float) -> None:
+        self.iteration.append(iteration)
+        self.similarity.append(similarity)
+        self.regularity.append(regularity)
+        self.total.append(total)
+
+
+@dataclass(frozen=True, eq=False)
+class Optimised:
+    """Outcome of an optimisation; `cancelled` says that it was stopped before its last iteration."""
+
+    maps: Maps
+    trace: LossTrace
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledPair:
+    """Fixed and moving at one scale."""
+
+    fixed: ComparedImage
+    moving: ComparedImage
+
+
+def scaled_pairs(cubes_at: Callable[[float], tuple[CubeImage, CubeImage]], similarity: str) -> list[ScaledPair]:
+    """The pair at every scale, features computed once."""
+    kind = SIMILARITY_TABLE[similarity]
+    return [ScaledPair(*(ComparedImage.of(c, kind, s.widths) for c in cubes_at(s.spacing_mm))) for s in SCALES]
+
+
+def optimise(
+    maps: Maps,
+    pairs: list[ScaledPair],
+    settings: RegistrationSettings,
+    on_step: Callable[[int, float], None] = lambda iteration, loss: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Optimised:
+    """Lower NePhi's loss (arXiv 2309.07322v1, eq. 10) for one pair.
+
+    With ``settings.optimise == "latent"`` the networks stay as they are, bit for bit; with
+    "all" copies of them are refined with the code. Zero iterations return the input.
+
+    Args:
+        maps: the start; never changed.
+        pairs: what `scaled_pairs` returns.
+        on_step: told the iteration and loss now and then.
+        is_cancelled: asked now and then; the state so far is returned when it says yes.
+
+    Raises:
+        OptimisationDivergedError: the loss became NaN or infinite.
+    """
+    trace = LossTrace()
+    if settings.iterations == 0 or settings.optimise == "none":
+        return Optimised(maps, trace)
+    run = _Run(maps, settings, pairs)
+    for iteration, (scale, pair) in enumerate(_schedule(pairs, settings.iterations)):
+        similarity, regularity, total = run.step(iteration, scale, pair)
+        last = iteration == settings.iterations - 1
+        if iteration % CHECK_EVERY == 0 or last:
+            trace.add(iteration, float(similarity), float(regularity), float(total))
+            if not math.isfinite(trace.total[-1]):
+                raise OptimisationDivergedError(
+                    f"The optimisation diverged at iteration {iteration} (loss {trace.total[-1]}). Lower the learning "
+                    "rates, or use --preset fast.",
+                    trace,
+                )
+            on_step(iteration, trace.total[-1])
+            if is_cancelled() and not last:
+                return Optimised(run.maps(), trace, cancelled=True)
+    return Optimised(run.maps(), trace)
+
+
+def _schedule(pairs: list[ScaledPair], iterations: int) -> Iterator[tuple[Scale, ScaledPair]]:
+    """The scale and pair of each iteration, coarse first."""
+    done, share = 0, 0.0
+    for scale, pair in zip(SCALES, pairs):
+        share += scale.share
+        until = iterations if scale is SCALES[-1] else round(iterations * share)
+        yield from ((scale, pair) for _ in range(done, until))
+        done = until
+
+
+class _Run:
+    """The state of one optimisation: leaves, Adam, random numbers."""
+
+    def __init__(self, maps: Maps, settings: RegistrationSettings, pairs: list[ScaledPair]) -> None:
+        self.settings = settings
+        self.code = maps.code.leaf()
+        self.networks = [maps.fixed_to_moving, maps.moving_to_fixed]
+        groups = [{"params": self.code.tensors(), "base_rate": settings.latent_learning_rate}]
+        if settings.optimise == "all":
+            self.networks = [copy.deepcopy(network).requires_grad_(True) for network in self.networks]
+            parameters = [p for network in self.networks for p in network.parameters()]
+            groups.append({"params": parameters, "base_rate": settings.network_learning_rate})
+        self.adam = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
+        device = self.code.local_code.device
+        self.generator = torch.Generator(device).manual_seed(settings.seed)
+        self.loss = SIMILARITY_TABLE[settings.similarity].loss
+        voxels = len(pairs[-1].fixed.candidates_norm)
+        self.similarity_points = max(64, round(settings.similarity_sampling_ratio * voxels))
+        self.regularity_points = max(8, round(settings.regularity_sampling_ratio * voxels))
+
+    def maps(self) -> Maps:
+        networks = [network.requires_grad_(False) for network in self.networks]
+        return Maps(networks[0], networks[1], self.code.frozen())
+
+    def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
+        """One step of Adam; returns similarity, regularity and the whole loss."""
+        rate = _rate(iteration / self.settings.iterations, iteration)
+        for group in self.adam.param_groups:
+            group["lr"] = group["base_rate"] * rate
+        similarity = self._similarity(pair)
+        regularity, barrier = self._regularity(pair)
+        total = similarity + self.settings.regularity_weight * scale.regularity * regularity + barrier
+        total = total + self.settings.prior_weight * latent_prior(self.code)
+        self.adam.zero_grad(set_to_none=True)
+        total.backward()
+        self.adam.step()
+        return similarity.detach(), regularity.detach(), total.detach()
+
+    def _fixed_to_moving(self, points_norm: Tensor) -> Tensor:
+        return map_points(self.networks[0], points_norm, self.code)
+
+    def _moving_to_fixed(self, points_norm: Tensor) -> Tensor:
+        return map_points(self.networks[1], points_norm, self.code)
+
+    def _similarity(self, pair: ScaledPair) -> Tensor:
+        """Both directions of the data term, each over points of its own image, halved."""
+        fixed_points = pair.fixed.draw(self.similarity_points, self.generator)
+        moving_points = pair.moving.draw(self.similarity_points, self.generator)
+        forth = self.loss(pair.fixed.read(fixed_points), pair.moving.read(self._fixed_to_moving(fixed_points)))
+        back = self.loss(pair.moving.read(moving_points), pair.fixed.read(self._moving_to_fixed(moving_points)))
+        return (forth + back) / 2
+
+    def _regularity(self, pair: ScaledPair) -> tuple[Tensor, Tensor]:
+        """The chosen regulariser over both orders of the maps, and the barrier that keeps them from folding."""
+        regularity = barrier = torch.zeros((), device=self.generator.device)
+        if self.settings.regularity == "none":
+            return regularity, barrier
+        orders = (
+            (self._fixed_to_moving, self._moving_to_fixed, pair.fixed),
+            (self._moving_to_fixed, self._fixed_to_moving, pair.moving),
+        )
+        for inner, outer, image in orders:
+            points = image.draw_for_regularity(self.regularity_points, self.generator)
+            stencil = difference_stencil(points, DIFFERENCE_STEP)
+            mapped = inner(stencil)
+            gradient = gradient_on_stencil(mapped.unflatten(1, (4, -1)), DIFFERENCE_STEP)
+            barrier = barrier + FOLD_WEIGHT * fold_barrier(gradient)
+            if self.settings.regularity == "diffusion":
+                regularity = regularity + frobenius(gradient - torch.eye(3, device=gradient.device))
+                continue
+            residual = (outer(mapped) - stencil).unflatten(1, (4, -1))
+            regularity = regularity + frobenius(gradient_on_stencil(residual, DIFFERENCE_STEP))
+            barrier = barrier + ROUND_TRIP_WEIGHT * residual[:, 0].square().sum(-1).mean()
+        return regularity, barrier
+
+
+def fold_barrier(gradient: Tensor) -> Tensor:
+    """Mean of relu(d_min - det)^2 over maps' gradients (B, N, 3, 3): nothing while det J is healthy. Scalar."""
+    a, b, c = gradient.unbind(-2)
+    determinant = (a * torch.linalg.cross(b, c)).sum(-1)
+    return (SMALLEST_DETERMINANT - determinant).clamp(min=0).square().mean()
+
+
+def _rate(share: float, iteration: int) -> float:
+    """Warm up over ten steps, then fall as a cosine to a twentieth."""
+    return min(1.0, (iteration + 1) / 10) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))

@@ -1,0 +1,154 @@
+"""From a CT image to what the network and the losses see: the lungs in a cube.
+
+The cube [-1, 1]^3 is laid around the lungs along the patient's axes, so that the
+position, the size, the orientation and the field of view of the image do not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from .errors import InvalidVolumeError
+from .geometry import ImageGeometry, transform_points
+from .sampling import read_image
+from .volume import Volume
+
+Tensor = torch.Tensor
+
+MARGIN_MM = 12.0
+_NORM_TO_RAS_AXES = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], float)  # columns z, y, x of norm in R, A, S
+
+
+@dataclass(frozen=True, eq=False)
+class CubeImage:
+    """An image resampled over the cube.
+
+    Attributes:
+        image: (1, 1, D, H, W) float32, HU window mapped to [0, 1].
+        lungs: (1, 1, D, H, W) float32, share of lung in each voxel, [0, 1].
+        norm_to_ras: (4, 4) float64, cube (z, y, x, 1) to RAS mm.
+    """
+
+    image: Tensor
+    lungs: Tensor
+    norm_to_ras: np.ndarray
+
+    @property
+    def cell_norm(self) -> Tensor:
+        """(3,) width of a voxel in cube units, (z, y, x)."""
+        return torch.tensor([2.0 / max(1, n - 1) for n in self.image.shape[2:]], device=self.image.device)
+
+    def to(self, device: torch.device | str) -> CubeImage:
+        return CubeImage(self.image.to(device), self.lungs.to(device), self.norm_to_ras)
+
+
+def place_cube(lungs: np.ndarray, geometry: ImageGeometry, margin_mm: float = MARGIN_MM) -> np.ndarray:
+    """Lay the cube around the lungs, along the patient's axes.
+
+    Args:
+        lungs: (K, J, I) bool.
+        margin_mm: free space around the lungs on each side.
+
+    Returns:
+        (4, 4) float64 norm_to_ras, cube (z, y, x, 1) to RAS mm.
+
+    Raises:
+        InvalidVolumeError: the mask is empty.
+    """
+    if not lungs.any():
+        raise InvalidVolumeError("The lung mask is empty; give a mask that marks the lungs.")
+    edge = lungs.copy()
+    edge[1:-1, 1:-1, 1:-1] &= ~(lungs[2:, 1:-1, 1:-1] & lungs[:-2, 1:-1, 1:-1])
+    points_ras_mm = transform_points(geometry.ijk_to_ras, np.argwhere(edge)[:, ::-1].astype(float))
+    low, high = points_ras_mm.min(0) - margin_mm, points_ras_mm.max(0) + margin_mm
+    norm_to_ras = np.eye(4)
+    norm_to_ras[:3, :3] = np.diag((high - low) / 2) @ _NORM_TO_RAS_AXES
+    norm_to_ras[:3, 3] = (high + low) / 2
+    return norm_to_ras
+
+
+def cube_shape(norm_to_ras: np.ndarray, spacing_mm: float) -> tuple[int, int, int]:
+    """(D, H, W) voxels that sample the cube at about the spacing asked for."""
+    extent_mm = 2 * np.linalg.norm(norm_to_ras[:3, :3], axis=0)
+    return tuple(int(max(8, round(e / spacing_mm) + 1)) for e in extent_mm)
+
+
+def to_cube(
+    volume: Volume,
+    lungs: np.ndarray,
+    norm_to_ras: np.ndarray,
+    shape: tuple[int, int, int],
+    hu_window: tuple[float, float] = (-1000.0, 0.0),
+) -> CubeImage:
+    """Resample an image and its lung mask over the cube, averaging where the cube is coarser than the image.
+
+    Args:
+        volume: HU.
+        lungs: (K, J, I) bool on the volume's grid.
+        norm_to_ras: (4, 4), where the cube lies.
+        shape: (D, H, W) of the result.
+        hu_window: HU mapped to 0 and 1; what lies beyond is clamped.
+
+    Returns:
+        CubeImage on the CPU; outside the image's field of view the edge goes on, without lung.
+    """
+    geometry = volume.geometry
+    source_to_ijk = geometry.ras_to_ijk @ norm_to_ras
+    factors = _averaging_factors(source_to_ijk, shape)
+    low, high = hu_window
+    image = _resample(volume.hu, source_to_ijk, shape, factors, "border")
+    mask = _resample(lungs, source_to_ijk, shape, factors, "zeros")
+    image = ((image.clamp(low, high) - low) / (high - low)).float()
+    return CubeImage(image, mask, norm_to_ras)
+
+
+def _averaging_factors(norm_to_ijk: np.ndarray, shape: tuple[int, int, int]) -> list[int]:
+    """How many samples to average along each axis of the cube so that no source voxel is passed over."""
+    step_ijk = np.abs(norm_to_ijk[:3, :3]) * (2.0 / (np.array(shape) - 1))
+    return [int(max(1, min(8, round(s)))) for s in step_ijk.max(0)]
+
+
+def _resample(array: np.ndarray, norm_to_ijk, shape, factors, padding: str) -> Tensor:
+    """Average of factors[0] x factors[1] x factors[2] trilinear readings a voxel, one slab of the cube at a time."""
+    crop, offset_ijk = _crop_to_cube(array, norm_to_ijk)
+    size_kji = np.array(crop.shape)
+    source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None]
+    to_unit = np.diag([*(2.0 / np.maximum(size_kji[::-1] - 1, 1)), 1.0]) @ _shift(-offset_ijk) @ norm_to_ijk
+    matrix = torch.tensor(to_unit[[2, 1, 0]])
+    axes = [_sub_positions(n, f) for n, f in zip(shape, factors)]
+    rows = []
+    for z in axes[0].split(factors[0] * max(1, 2_000_000 // (len(axes[1]) * len(axes[2]) * factors[0]))):
+        points = torch.stack(torch.meshgrid(z, axes[1], axes[2], indexing="ij"), -1)
+        unit = (points @ matrix[:, :3].T + matrix[:, 3] - 1).float()
+        values = read_image(source, unit.reshape(1, -1, 3)).reshape(1, 1, *points.shape[:3])
+        if padding == "zeros":
+            values = values * (unit.abs().amax(-1) <= 1 + 1e-4)
+        rows.append(F.avg_pool3d(values, tuple(factors)))
+    return torch.cat(rows, 2)
+
+
+def _crop_to_cube(array: np.ndarray, norm_to_ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an array that the cube touches, and the index (i, j, k) of its first voxel."""
+    corners = np.stack(np.meshgrid(*([-1.0, 1.0],) * 3, indexing="ij"), -1).reshape(-1, 3)
+    corners_ijk = transform_points(norm_to_ijk, corners)
+    size_ijk = np.array(array.shape[::-1])
+    low = np.clip(np.floor(corners_ijk.min(0)).astype(int) - 1, 0, size_ijk - 2)
+    high = np.clip(np.ceil(corners_ijk.max(0)).astype(int) + 2, low + 2, size_ijk)
+    return array[low[2] : high[2], low[1] : high[1], low[0] : high[0]], low
+
+
+def _shift(offset_ijk: np.ndarray) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = offset_ijk
+    return matrix
+
+
+def _sub_positions(count: int, factor: int) -> Tensor:
+    """(count * factor,) float64 positions in [-1, 1], `factor` of them spread evenly over each voxel."""
+    centre = torch.linspace(-1, 1, count, dtype=torch.float64)
+    within = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
+    return (centre[:, None] + within * (2.0 / (count - 1))).flatten()

@@ -1,0 +1,194 @@
+"""register(): the one pipeline behind the command line, the Python package and the Slicer module."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from . import __version__
+from .checkpoint import LoadedModel, load_checkpoint
+from .dense_evaluation import evaluate_map
+from .device import choose_device, memory_errors_in_words
+from .displacement_field import DisplacementField
+from .encoder import SEARCH_SIZE
+from .errors import InvalidVolumeError, RegistrationCancelled
+from .lung_mask import find_lungs
+from .model_store import default_model_path
+from .optimisation import LossTrace, Maps, Optimised, optimise, scaled_pairs
+from .placement import Placement, place_pair
+from .preprocessing import CubeImage, cube_shape, to_cube
+from .progress import Progress, ProgressCallback, StepClock
+from .settings import RegistrationSettings
+from .transform_io import InitialTransform
+from .volume import Volume, check_volume
+
+
+@dataclass(frozen=True, eq=False)
+class RegistrationResult:
+    """Both dense maps of a pair and how they came about.
+
+    Attributes:
+        fixed_to_moving: on a grid over the fixed image's field of view; warps the moving image onto the fixed one.
+        moving_to_fixed: on a grid over the moving image's field of view; the learned inverse.
+        fixed_lungs, moving_lungs: (K, J, I) bool on the grids of the images, given or found.
+        trace: losses of the optimisation.
+        cancelled: stopped by the user before the last iteration; the maps are the best so far.
+        seconds_by_step: wall time of each step.
+        provenance: version, model file and sha256, settings, device, threads.
+    """
+
+    fixed_to_moving: DisplacementField
+    moving_to_fixed: DisplacementField
+    fixed_lungs: np.ndarray
+    moving_lungs: np.ndarray
+    trace: LossTrace
+    cancelled: bool
+    seconds_by_step: dict[str, float]
+    provenance: dict[str, object] = field(default_factory=dict)
+
+
+def register(
+    fixed: Volume,
+    moving: Volume,
+    settings: RegistrationSettings = RegistrationSettings(),
+    *,
+    fixed_lungs: np.ndarray | None = None,
+    moving_lungs: np.ndarray | None = None,
+    initial_transform: InitialTransform | None = None,
+    model: LoadedModel | None = None,
+    progress: ProgressCallback = lambda message: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> RegistrationResult:
+    """Find where each point of the fixed lungs lies in the moving image, and the other way round.
+
+    Args:
+        fixed, moving: CT of one patient, HU; any grids, orientations and fields of view.
+        settings: see `settings_for`.
+        fixed_lungs, moving_lungs: (K, J, I) bool on the grids of the images; found where they are None.
+        initial_transform: fixed to moving, where something is known beforehand.
+        model: from `load_checkpoint`; the shipped one where it is None.
+        progress: told how far it is.
+        is_cancelled: asked often; once it says yes, the best state so far is returned.
+
+    Raises:
+        InvalidVolumeError: an image or mask cannot be used, or the images do not belong together.
+        ModelFileError, DeviceError, DeviceMemoryError, OptimisationDivergedError.
+        RegistrationCancelled: cancelled before there was anything to return.
+    """
+    clock = StepClock(progress, settings.optimise != "none" and settings.iterations > 0)
+    device = choose_device(settings.device)
+
+    def stop_if_cancelled(message: Progress | None = None) -> None:
+        if is_cancelled():
+            raise RegistrationCancelled("The registration was cancelled before there was a result.")
+
+    with memory_errors_in_words():
+        with clock.step("lungs"):
+            fixed_lungs = _lungs_of(fixed, fixed_lungs)
+            stop_if_cancelled()
+            moving_lungs = _lungs_of(moving, moving_lungs)
+        stop_if_cancelled()
+        with clock.step("preparation"):
+            model = model or load_checkpoint(default_model_path())
+            network = model.model.to(device)
+            placement = place_pair(fixed, moving, fixed_lungs, moving_lungs, initial_transform)
+            cubes_at = _cubes(fixed, moving, fixed_lungs, moving_lungs, placement, device)
+            search_cubes = cubes_at((SEARCH_SIZE,) * 3)
+        stop_if_cancelled()
+        with clock.step("encoding"):
+            code = network.encode(*search_cubes, placement.known)
+            start = Maps(network.fixed_to_moving, network.moving_to_fixed, code)
+        stop_if_cancelled()
+        with clock.step("optimisation"):
+            optimised = _optimise(start, cubes_at, placement, settings, clock, is_cancelled)
+        with clock.step("evaluation"):
+            fields = _evaluate(optimised.maps, placement, (fixed, moving), settings.grid_spacing_mm, clock)
+    clock.done()
+    return RegistrationResult(
+        *fields,
+        fixed_lungs,
+        moving_lungs,
+        optimised.trace,
+        optimised.cancelled,
+        clock.seconds,
+        _provenance(model, settings, device),
+    )
+
+
+def _lungs_of(volume: Volume, given: np.ndarray | None) -> np.ndarray:
+    check_volume(volume)
+    if given is None:
+        return find_lungs(volume)
+    if given.shape != volume.hu.shape:
+        raise InvalidVolumeError(
+            f"The lung mask of {volume.name} has shape {given.shape}, its image {volume.hu.shape}; "
+            "a mask must lie on the grid of its image."
+        )
+    if not given.any():
+        raise InvalidVolumeError(f"The lung mask of {volume.name} is empty; give a mask that marks the lungs.")
+    return given.astype(bool)
+
+
+def _cubes(fixed, moving, fixed_lungs, moving_lungs, placement: Placement, device: torch.device):
+    """A function from the shape of a cube to both images over their cubes."""
+    sources = (
+        (fixed, fixed_lungs, placement.fixed_norm_to_ras),
+        (moving, moving_lungs, placement.moving_norm_to_ras),
+    )
+
+    def cubes_at(shape: tuple[int, int, int]) -> tuple[CubeImage, CubeImage]:
+        return tuple(to_cube(volume, lungs, cube, shape).to(device) for volume, lungs, cube in sources)
+
+    return cubes_at
+
+
+def _optimise(
+    start: Maps, cubes_at, placement: Placement, settings: RegistrationSettings, clock: StepClock, is_cancelled
+) -> Optimised:
+    if settings.optimise == "none" or settings.iterations == 0:
+        return Optimised(start, LossTrace())
+
+    def cubes_at_spacing(spacing_mm: float) -> tuple[CubeImage, CubeImage]:
+        return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm))
+
+    def on_step(iteration: int, loss: float) -> None:
+        clock.within("optimisation", (iteration + 1) / settings.iterations, iteration, loss)
+
+    return optimise(start, scaled_pairs(cubes_at_spacing, settings.similarity), settings, on_step, is_cancelled)
+
+
+def _evaluate(
+    maps: Maps, placement: Placement, volumes: tuple[Volume, Volume], spacing_mm: float, clock: StepClock
+) -> tuple[DisplacementField, DisplacementField]:
+    """Both maps on grids over the fields of view of the images that they start from."""
+    cubes = placement.fixed_norm_to_ras, placement.moving_norm_to_ras
+    directions = ((maps.fixed_to_moving, 0, 1), (maps.moving_to_fixed, 1, 0))
+    return tuple(
+        evaluate_map(
+            network,
+            maps.code,
+            cubes[start],
+            cubes[end],
+            volumes[start].geometry.with_spacing(spacing_mm),
+            lambda share, start=start: clock.within("evaluation", (start + share) / 2),
+        )
+        for network, start, end in directions
+    )
+
+
+def _provenance(model: LoadedModel, settings: RegistrationSettings, device: torch.device) -> dict[str, object]:
+    return {
+        "version": __version__,
+        "model": model.file_name,
+        "model_sha256": model.sha256,
+        "settings": settings.as_dict(),
+        "seed": settings.seed,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
