@@ -1,0 +1,87 @@
+"""The command `nephi`: the only place of the core that prints, and where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from .cli_arguments import parse_arguments
+from .cli_progress import progress_display
+from .cli_run import Run
+from .demo_command import demo_command
+from .errors import DeviceMemoryError, NePhiError, RegistrationCancelled
+from .interruption import Interruption
+from .register_command import register_command
+
+_COMMANDS = {"register": register_command, "demo": demo_command}
+_DEBUG_VARIABLE = "NEPHI_DEBUG"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+    """
+    try:
+        return _run(arguments)
+    except RegistrationCancelled as error:
+        return _complain("interrupted", error, error.exit_code)
+    except NePhiError as error:
+        return _complain("error", error, error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted", "Stopped at once; nothing was written.", RegistrationCancelled.exit_code)
+    except MemoryError:
+        message = "Out of memory. Lower --similarity-sampling-ratio, or write a coarser field (--grid-spacing 5)."
+        return _complain("error", message, DeviceMemoryError.exit_code)
+    except ImportError as error:
+        message = f"A needed package cannot be loaded: {error}. Install it again: pip install nephi-registration."
+        return _complain("error", message, NePhiError.exit_code)
+    except Exception as error:
+        return _report_fault(error)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    options = parse_arguments(arguments)
+    with Interruption() as interruption, progress_display(sys.stderr, options.quiet) as display:
+        run = Run(display, interruption, getattr(options, "keep_partial", False))
+        summary = _COMMANDS[options.command](options, run)
+    _print(summary, sys.stdout)
+    if run.was_interrupted:
+        return _complain("interrupted", "The best result so far was written.", RegistrationCancelled.exit_code)
+    return 0
+
+
+def _complain(kind: str, message: object, exit_code: int) -> int:
+    """One line on stderr, whatever the message holds."""
+    _print(f"nephi: {kind}: {' '.join(map(str.strip, str(message).splitlines()))}", sys.stderr)
+    return exit_code
+
+
+def _report_fault(error: Exception) -> int:
+    """An error that nobody foresaw: short, but enough to report it."""
+    if os.environ.get(_DEBUG_VARIABLE):
+        _print("".join(traceback.format_exception(error)), sys.stderr)
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).parent == Path(__file__).parent]
+    message = (
+        f"{type(error).__name__}: {error} ({Path(ours[-1].filename).name}, line {ours[-1].lineno}). This is a fault of "
+        f"the program: please report it, with what it prints when {_DEBUG_VARIABLE}=1 is set."
+    )
+    return _complain("unexpected error", message, 1)
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    """Print what the stream's encoding can hold; a stream that takes no more (``| head``, a full disk) loses it."""
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except OSError:
+        # Python would try, and fail, to flush it once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,132 @@
+"""The arguments of the command `nephi`. Standard library only, so that --help and mistakes are answered at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import __version__
+from .errors import SettingsError
+from .settings import DEVICES, PRESETS
+
+_EXIT_CODES = (
+    "exit code: 0 done; 1 a fault of the program; 2 an input, setting or output that cannot be used; "
+    "3 out of memory or diverged; 130 interrupted. The outputs appear whole and all together, or not at all."
+)
+
+_MODEL = "other weights than those that came with the package"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises what argparse would print with the usage, so that every complaint is one line of one form."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message} (see {self.prog} --help).")
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of one call; ``command`` is "register" or "demo". ``None`` takes the program's own arguments.
+
+    Raises:
+        SettingsError: an unknown option, a missing or malformed value.
+    """
+    parser = _Parser(
+        prog="nephi",
+        description="Register inhale and exhale lung CT with NePhi.",
+        epilog=_EXIT_CODES,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"nephi {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_register(commands)
+    _add_demo(commands)
+    return parser.parse_args(arguments)
+
+
+def _add_register(commands) -> None:
+    parser = commands.add_parser(
+        "register",
+        help="register two CT images",
+        description="Find where each point of the fixed image lies in the moving image, and the other way round.",
+        epilog=_EXIT_CODES,
+        allow_abbrev=False,
+    )
+    image = "CT in HU: NRRD, NIfTI, MetaImage or a folder of DICOM slices"
+    parser.add_argument("fixed", type=Path, metavar="FIXED", help=image)
+    parser.add_argument("moving", type=Path, metavar="MOVING", help=f"{image}; it is warped onto the fixed one")
+    _add_outputs(parser.add_argument_group("outputs"))
+    _add_inputs(parser.add_argument_group("further inputs"))
+    _add_method(parser.add_argument_group("method; each option overrides the preset"))
+    running = parser.add_argument_group("running")
+    running.add_argument(
+        "--keep-partial", action="store_true", help="after an interrupt write the best result so far instead of nothing"
+    )
+    _add_running(running)
+
+
+def _add_outputs(group) -> None:
+    def add(name: str, metavar: str, text: str, required: bool = False) -> None:
+        group.add_argument(name, type=Path, metavar=metavar, required=required, help=text)
+
+    add("--transform", "T.h5", "the map from fixed to moving points, LPS mm, as ITK and 3D Slicer read it", True)
+    add("--inverse-transform", "I.h5", "the map from moving to fixed points")
+    add("--warped", "W.nii.gz", "the moving image on the fixed grid")
+    add("--jacobian", "J.nii.gz", "determinant of the map's Jacobian on the fixed grid; at most 0 where it folds")
+    add("--report", "R.json", "how it went, in numbers")
+    add("--overview", "O.png", "picture of both images, the result and the determinant (needs matplotlib)")
+
+
+def _add_inputs(group) -> None:
+    def add(name: str, metavar: str, text: str) -> None:
+        group.add_argument(name, type=Path, metavar=metavar, help=text)
+
+    add("--fixed-mask", "M", "lungs of the fixed image, on its grid; found in the CT if not given")
+    add("--moving-mask", "M", "lungs of the moving image, on its grid; found in the CT if not given")
+    add("--initial-transform", "T0", "a map from fixed to moving points to start from")
+    add("--fixed-landmarks", "F.csv", "landmarks that the report measures; they do not steer")
+    add("--moving-landmarks", "M.csv", "the same landmarks in the moving image, in the same order")
+    add("--model", "FILE", _MODEL)
+
+
+def _add_method(group) -> None:
+    group.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="balanced",
+        help="fast: the encoder alone; balanced (default): then the latent code is optimised; accurate: networks too",
+    )
+    group.add_argument("--iterations", type=int, metavar="N", help="optimisation steps; 0 is off")
+    group.add_argument("--optimise", choices=("latent", "all"), help="the latent code alone, or the networks with it")
+    share = "share of the lung voxels, in (0, 1],"
+    group.add_argument("--similarity-sampling-ratio", type=float, metavar="r", help=f"{share} compared at each step")
+    group.add_argument(
+        "--regularity-sampling-ratio", type=float, metavar="r", help=f"{share} kept regular at each step"
+    )
+    group.add_argument("--grid-spacing", type=float, metavar="MM", help="largest spacing of the written maps")
+    group.add_argument("--seed", type=int, metavar="S", help="seed of every random draw (default 0)")
+
+
+def _add_demo(commands) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="make a breathing phantom, register it and compare with the truth",
+        description="Make a digital thorax whose breathing is known everywhere, register exhale to inhale, and write "
+        "images, transforms, report and overview.",
+        epilog=_EXIT_CODES,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", required=True, help="folder for the results; made if missing"
+    )
+    parser.add_argument("--seed", type=int, metavar="S", help="another patient and another breath (default 0)")
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="other weights than those that came with the package"
+    )
+    _add_running(parser)
+
+
+def _add_running(group) -> None:
+    group.add_argument("--device", choices=DEVICES, help="where to compute (default auto: a GPU if there is one)")
+    group.add_argument("--quiet", action="store_true", help="no progress")

@@ -1,0 +1,90 @@
+"""`nephi demo`: a made-up patient breathes, is registered, and the result is compared with the truth."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .cli_run import Run
+from .errors import OutputError
+from .output_paths import OutputPaths
+from .settings import settings_for
+
+# As in register_command: torch is not loaded before the arguments are known to be good.
+if TYPE_CHECKING:
+    from .pair_run import Pair
+
+PRESET = "balanced"
+
+
+def demo_command(options: Namespace, run: Run) -> str:
+    """Do what the arguments of ``nephi demo`` ask for; returns the summary to print.
+
+    Raises:
+        NePhiError: with nothing written.
+    """
+    settings = settings_for(PRESET, seed=options.seed, device=options.device)
+    with _folder(options.output) as folder:
+        paths = _output_paths(folder)
+        paths.check([] if options.model is None else [options.model])
+        with run.step("starting"):
+            from .checkpoint import load_checkpoint
+            from .device import memory_errors_in_words
+            from .model_store import default_model_path
+            from .pair_run import check_run_possible, register_and_write
+            from .run_report import summary
+
+            check_run_possible(paths, settings)
+        with memory_errors_in_words():
+            model = load_checkpoint(options.model or default_model_path())
+            with run.step("phantom"):
+                pair = _breathing_pair(settings.seed)
+            return summary(register_and_write(pair, settings, model, paths, run))
+
+
+def _output_paths(folder: Path) -> OutputPaths:
+    return OutputPaths(
+        transform=folder / "transform.h5",
+        inverse_transform=folder / "inverse.h5",
+        warped=folder / "warped.nii.gz",
+        jacobian=folder / "jacobian.nii.gz",
+        report=folder / "report.json",
+        overview=folder / "overview.png",
+        fixed=folder / "fixed.nii.gz",
+        moving=folder / "moving.nii.gz",
+    )
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """The folder, made if it is missing; one that was made here goes again if nothing came to lie in it."""
+    is_new = not path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {path} cannot be made ({error.strerror}). Choose another one.") from error
+    try:
+        yield path
+    finally:
+        if is_new:
+            with suppress(OSError):  # not empty: the results are in it
+                path.rmdir()
+
+
+def _breathing_pair(seed: int) -> Pair:
+    """Exhale is fixed, inhale moving: the maps then start from the smaller lungs, the harder way round."""
+    from .pair_run import Pair
+    from .phantom import breathing_phantom
+
+    phantom = breathing_phantom(seed=seed)
+    return Pair(
+        phantom.exhale,
+        phantom.inhale,
+        {"fixed": "fixed.nii.gz", "moving": "moving.nii.gz"},
+        fixed_landmarks_ras_mm=phantom.landmarks_exhale_ras_mm,
+        moving_landmarks_ras_mm=phantom.landmarks_inhale_ras_mm,
+        truth=phantom.exhale_to_inhale,
+    )

@@ -1,0 +1,44 @@
+"""Ctrl-C as a question that the work asks itself, not as an exception out of nowhere. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# One Ctrl-C may arrive twice, directly and through the process group (make, timeout).
+_SAME_S = 0.5
+
+
+class Interruption:
+    """While its ``with`` block runs, the first SIGINT or SIGTERM is noted and the second raises KeyboardInterrupt.
+
+    Outside the main thread, where Python forbids it, no signal is caught.
+    """
+
+    def __init__(self) -> None:
+        self.happened = False
+        self._first_s = 0.0
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.happened and now - self._first_s > _SAME_S:
+            raise KeyboardInterrupt
+        if not self.happened:
+            self.happened, self._first_s = True, now
+            with suppress(OSError):  # sys.stderr may be in the middle of a write; the file itself never is
+                os.write(2, b"\nnephi: stopping; once more to quit at once\n")

@@ -1,0 +1,58 @@
+"""Which files a run shall write, checked before anything is computed. Standard library only."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import OutputError
+from .output_files import check_targets
+from .paths import full_suffix
+
+_OWN_SUFFIX = {"report": ".json", "overview": ".png"}
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """The outputs of one registration; None is not asked for.
+
+    Attributes:
+        transform, inverse_transform: displacement fields.
+        warped, jacobian: images on the fixed grid.
+        report, overview: .json and .png.
+        fixed, moving: the images themselves, where they do not come from files.
+    """
+
+    transform: Path
+    inverse_transform: Path | None = None
+    warped: Path | None = None
+    jacobian: Path | None = None
+    report: Path | None = None
+    overview: Path | None = None
+    fixed: Path | None = None
+    moving: Path | None = None
+
+    def asked(self) -> dict[str, Path]:
+        """The outputs asked for, by what they are."""
+        return {
+            field.name: path for field in dataclasses.fields(self) if (path := getattr(self, field.name)) is not None
+        }
+
+    def check(self, inputs: Iterable[Path]) -> None:
+        """See that every output can be written and none takes the place of an input.
+
+        Raises:
+            OutputError: see ``check_targets``; also a report that is no .json or an overview that is no .png.
+        """
+        asked = self.asked()
+        check_targets(asked.values())
+        read = {os.path.realpath(path) for path in inputs}
+        for what, path in asked.items():
+            if os.path.realpath(path) in read:
+                raise OutputError(f"{path} is an input too, and would be replaced. Choose another name for the output.")
+            suffix = _OWN_SUFFIX.get(what)
+            if suffix and full_suffix(path) != suffix:
+                raise OutputError(f"{path}: the {what} must end in {suffix}. Rename the output.")

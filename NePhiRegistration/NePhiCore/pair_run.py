@@ -1,0 +1,194 @@
+"""From a pair of images to all outputs of the command: register, measure, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from .checkpoint import LoadedModel
+from .cli_run import Run
+from .device import choose_device, peak_memory_bytes
+from .displacement_field import warp_volume
+from .folds import determinant_on, fold_mask
+from .image_io import write_volume
+from .itk_files import check_image_suffix
+from .output_files import StagedOutputs
+from .output_paths import OutputPaths
+from .overview import check_overview_possible, write_overview
+from .quality import quality_report, target_registration_error
+from .registration import RegistrationResult, register
+from .run_report import finite, run_report
+from .settings import RegistrationSettings
+from .transform_io import InitialTransform, check_displacement_suffix, write_displacement
+from .volume import Volume
+from .voxel_views import mask_points_ras_mm
+
+_TRUTH_POINTS = 50_000
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two images and what is known about them.
+
+    Attributes:
+        fixed, moving: CT, HU.
+        file_names: what the report calls them, "fixed" and "moving".
+        fixed_lungs, moving_lungs: (K, J, I) bool on the grids of the images; None where they are to be found.
+        initial_transform: fixed to moving, or None.
+        fixed_landmarks_ras_mm, moving_landmarks_ras_mm: (N, 3), or None.
+        truth: the true map of fixed points (N, 3) to moving points (N, 3), RAS mm, where it is known.
+    """
+
+    fixed: Volume
+    moving: Volume
+    file_names: dict[str, str]
+    fixed_lungs: np.ndarray | None = None
+    moving_lungs: np.ndarray | None = None
+    initial_transform: InitialTransform | None = None
+    fixed_landmarks_ras_mm: np.ndarray | None = None
+    moving_landmarks_ras_mm: np.ndarray | None = None
+    truth: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def check_run_possible(paths: OutputPaths, settings: RegistrationSettings) -> None:
+    """Find out before anything is read what would fail at the end.
+
+    Raises:
+        OutputError: a file format that is not written.
+        DependencyError: a picture is asked for and matplotlib is missing.
+        DeviceError: the device is not there.
+    """
+    for what, path in paths.asked().items():
+        real = os.path.realpath(path)  # a link's own name says nothing about the file that is written
+        if what in ("transform", "inverse_transform"):
+            check_displacement_suffix(real)
+        elif what in ("warped", "jacobian", "fixed", "moving"):
+            check_image_suffix(real)
+    if paths.overview is not None:
+        check_overview_possible()
+    choose_device(settings.device)
+
+
+def register_and_write(
+    pair: Pair, settings: RegistrationSettings, model: LoadedModel, paths: OutputPaths, run: Run
+) -> dict[str, object]:
+    """Register a pair and write every output that is asked for, all of them or none.
+
+    Args:
+        pair: images, masks, landmarks.
+        settings, model: see ``register``.
+        paths: where to write.
+        run: clock, progress, interrupts.
+
+    Returns:
+        What report.json holds.
+
+    Raises:
+        NePhiError: as ``register`` and ``StagedOutputs`` do; RegistrationCancelled after an interrupt.
+    """
+    result = register(
+        pair.fixed,
+        pair.moving,
+        settings,
+        fixed_lungs=pair.fixed_lungs,
+        moving_lungs=pair.moving_lungs,
+        initial_transform=pair.initial_transform,
+        model=model,
+        progress=run.tell,
+        is_cancelled=run.is_interrupted,
+    )
+    run.seconds_by_step.update(result.seconds_by_step)
+    with run.step("quality"):
+        quality = _quality(pair, result)
+    with StagedOutputs() as outputs:
+        with run.step("writing"):
+            _write_products(_Products(pair, result), quality, paths, outputs)
+        peak = peak_memory_bytes(choose_device(settings.device))
+        files = {"inputs": pair.file_names, "outputs": {what: path.name for what, path in paths.asked().items()}}
+        report = run_report(result, quality, run.seconds, run.seconds_by_step, peak, files)
+        if paths.report is not None:
+            text = json.dumps(finite(report), indent=1, allow_nan=False)
+            outputs.stage(paths.report).write_text(text + "\n", encoding="utf-8")
+        run.stop_if_interrupted()
+    return report
+
+
+def _quality(pair: Pair, result: RegistrationResult) -> dict[str, object]:
+    quality = quality_report(
+        pair.fixed,
+        pair.moving,
+        result.fixed_to_moving,
+        result.moving_to_fixed,
+        result.fixed_lungs,
+        result.moving_lungs,
+        pair.fixed_landmarks_ras_mm,
+        pair.moving_landmarks_ras_mm,
+    )
+    if pair.truth is not None:
+        points_ras_mm = mask_points_ras_mm(result.fixed_lungs, pair.fixed.geometry, _TRUTH_POINTS)
+        error = target_registration_error(result.fixed_to_moving, points_ras_mm, pair.truth(points_ras_mm))
+        quality["truth_mm"] = {"before": dataclasses.asdict(error.before), "after": dataclasses.asdict(error.after)}
+    return quality
+
+
+@dataclass(frozen=True, eq=False)
+class _Products:
+    """Images made from a result, each computed when it is first needed."""
+
+    pair: Pair
+    result: RegistrationResult
+
+    @cached_property
+    def warped(self) -> np.ndarray:
+        """(K, J, I) moving image on the fixed grid, in the moving image's own type."""
+        moving = self.pair.moving
+        warped = warp_volume(moving, self.result.fixed_to_moving, self.pair.fixed.geometry)
+        return warped.astype(moving.hu.dtype, copy=False)
+
+    @cached_property
+    def determinant(self) -> np.ndarray:
+        """(K, J, I) float32 det J on the fixed grid."""
+        return determinant_on(self.result.fixed_to_moving, self.pair.fixed.geometry)
+
+    @cached_property
+    def folds(self) -> np.ndarray:
+        """(K, J, I) bool, folded by any of eight one-sided determinants, on the fixed grid."""
+        return fold_mask(self.result.fixed_to_moving, self.pair.fixed.geometry)
+
+
+def _write_products(products: _Products, quality: dict, paths: OutputPaths, outputs: StagedOutputs) -> None:
+    pair, result = products.pair, products.result
+    for path, volume in ((paths.fixed, pair.fixed), (paths.moving, pair.moving)):
+        if path is not None:
+            write_volume(outputs.stage(path), volume.hu, volume.geometry)
+    write_displacement(outputs.stage(paths.transform), result.fixed_to_moving)
+    if paths.inverse_transform is not None:
+        write_displacement(outputs.stage(paths.inverse_transform), result.moving_to_fixed)
+    if paths.warped is not None:
+        write_volume(outputs.stage(paths.warped), products.warped, pair.fixed.geometry)
+    if paths.jacobian is not None:
+        write_volume(outputs.stage(paths.jacobian), products.determinant, pair.fixed.geometry)
+    if paths.overview is not None:
+        write_overview(
+            outputs.stage(paths.overview),
+            pair.fixed,
+            pair.moving,
+            products.warped,
+            products.determinant,
+            products.folds,
+            result.fixed_lungs,
+            quality,
+            f"{pair.file_names['moving']} registered to {pair.file_names['fixed']}",
+        )
+
+
+def file_name(path: Path) -> str:
+    """The last part of a path, also of "." and of "scans/"."""
+    return Path(os.path.abspath(path)).name

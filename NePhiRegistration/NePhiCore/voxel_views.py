@@ -1,0 +1,46 @@
+"""Parts of a voxel grid: the box around a mask, every n-th voxel, the points of a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .geometry import ImageGeometry, transform_points
+
+View = tuple[slice, slice, slice]
+
+
+def box_of(mask: np.ndarray) -> View:
+    """Smallest index ranges (k, j, i) that hold a mask, which must not be empty."""
+    hits = (np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
+    return tuple(slice(int(h[0]), int(h[-1]) + 1) for h in hits)
+
+
+def thinned_view(geometry: ImageGeometry, spacing_mm: float, box: View | None = None) -> View:
+    """Index ranges (k, j, i) that leave out voxels that lie closer than needed; those that stay keep their values.
+
+    Args:
+        geometry: the whole grid.
+        spacing_mm: the step along each axis is the whole number of voxels nearest to it, at least one.
+        box: part of the grid; None is all of it.
+    """
+    box = box or tuple(slice(0, n) for n in geometry.shape_kji)
+    steps = np.maximum(1, np.rint(spacing_mm / geometry.spacing_mm)).astype(int)[::-1]
+    return tuple(slice(s.start, s.stop, int(step)) for s, step in zip(box, steps))
+
+
+def viewed_geometry(geometry: ImageGeometry, view: View) -> ImageGeometry:
+    """Geometry of ``array[view]`` for an array on the given grid."""
+    start_ijk, step_ijk = (np.array([getattr(s, name) for s in view[::-1]], float) for name in ("start", "step"))
+    matrix = geometry.ijk_to_ras.copy()
+    matrix[:3, 3] = transform_points(geometry.ijk_to_ras, start_ijk)
+    matrix[:3, :3] *= step_ijk
+    return ImageGeometry(tuple(len(range(s.start, s.stop, s.step)) for s in view), matrix)
+
+
+def mask_points_ras_mm(mask: np.ndarray, geometry: ImageGeometry, at_most: int) -> np.ndarray:
+    """(N, 3) RAS mm centres of a mask's voxels; of more than ``at_most`` a random choice, always the same."""
+    index = np.flatnonzero(mask)
+    if len(index) > at_most:
+        index = np.random.default_rng(0).choice(index, at_most, replace=False, shuffle=False)
+    ijk = np.stack(np.unravel_index(index, mask.shape)[::-1], -1).astype(np.float64)
+    return transform_points(geometry.ijk_to_ras, ijk)
