@@ -1,0 +1,1 @@
+"""Slicer's side of NePhi Registration: may import slicer, vtk and qt, never torch."""

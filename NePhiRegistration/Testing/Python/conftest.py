@@ -1,0 +1,42 @@
+"""What all tests share: where the real data lie, which tests need a GPU, repeatable random examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked gpu, and say so, on a machine without one."""
+    gpu_tests = [item for item in items if item.get_closest_marker("gpu")]
+    if gpu_tests and not _has_cuda():
+        for item in gpu_tests:
+            item.add_marker(pytest.mark.skip(reason="NOT TESTED HERE: needs a CUDA device and torch finds none"))
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the source tree."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real lung CT, which is no part of the repository: ../shared/data beside it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("NOT TESTED HERE: needs the real lung CT in ../shared/data beside the repository")
+    return SHARED_DATA

@@ -1,0 +1,37 @@
+import pytest
+
+from NePhiCore.errors import OutputError
+from NePhiCore.output_paths import OutputPaths
+
+
+def test_knows_what_is_asked_for(tmp_path):
+    paths = OutputPaths(tmp_path / "t.h5", warped=tmp_path / "w.nrrd", report=tmp_path / "R.JSON")
+    assert paths.asked() == {
+        "transform": tmp_path / "t.h5",
+        "warped": tmp_path / "w.nrrd",
+        "report": tmp_path / "R.JSON",
+    }
+    paths.check([tmp_path / "ct.nii.gz"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("outputs", "complaint"),
+    [
+        ({"report": "r.txt"}, "report must end in .json"),
+        ({"overview": "o.jpg"}, "overview must end in .png"),
+        ({"warped": "ct.nii.gz"}, "is an input too"),
+        ({"warped": "sub/../ct.nii.gz"}, "is an input too"),
+        ({"warped": "link.nii.gz"}, "is an input too"),
+        ({"warped": "w.nii.gz", "jacobian": "w.nii.gz"}, "are the same file"),
+        ({"report": "nowhere/r.json"}, "does not exist"),
+    ],
+)
+def test_refuses_what_cannot_be(tmp_path, outputs, complaint):
+    (tmp_path / "ct.nii.gz").write_text("voxels")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.nii.gz").symlink_to(tmp_path / "ct.nii.gz")
+    paths = OutputPaths(tmp_path / "t.h5", **{what: tmp_path / name for what, name in outputs.items()})
+    with pytest.raises(OutputError, match=complaint):
+        paths.check([tmp_path / "ct.nii.gz"])
+    assert (tmp_path / "ct.nii.gz").read_text() == "voxels"
