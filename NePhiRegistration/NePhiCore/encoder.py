@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from .features import locally_normalised
 from .latent_code import LatentCode
-from .matching import Match, match
+from .matching import Match, search
 from .preprocessing import CubeImage
 from .sampling import cube_grid, read_image
 
 Tensor = torch.Tensor
 
 SEARCH_SIZE = 80  # voxels a side of the cube that is searched
-COARSE_RADIUS, FINE_RADIUS = 5, 3  # voxels of the halved cube and of the full one: together 40 % of the cube's side
 FEATURE_WIDTHS = (2.0, 4.0)
 MASK_WEIGHT = 2.0
 HEAD_INPUTS = 16  # two directions of: coupled (3), best (3), cost, share of lung
@@ -34,13 +31,14 @@ class Encoder(nn.Module):
 
     Args:
         width: channels of the U-Net at the resolution of the local code.
-        global_channels, local_channels, local_size: the latent code.
+        global_channels, local_channels, local_size: the latent code; with a local size of
+            4 n + 1 the samples of every level of the U-Net coincide.
     """
 
     def __init__(self, width: int, global_channels: int, local_channels: int, local_size: int) -> None:
         super().__init__()
-        self.local_size = local_size
-        self.enter = _block(HEAD_INPUTS, width)
+        self.matches_size = 2 * local_size - 1
+        self.enter = _block(HEAD_INPUTS, width, 2)
         self.down = nn.ModuleList([_block(width, 2 * width, 2), _block(2 * width, 2 * width, 2)])
         self.up = nn.ModuleList([_block(2 * width, 2 * width), _block(width, width)])
         self.narrow = nn.Conv3d(2 * width, width, 1)
@@ -56,12 +54,12 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def matches(self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None) -> Tensor:
-        """What the U-Net sees, (1, HEAD_INPUTS, n, n, n) with n = local_size."""
+        """What the U-Net sees, (1, HEAD_INPUTS, n, n, n) with n = matches_size."""
         features = [_search_features(image) for image in (fixed, moving)]
         starts = (None, None) if known is None else (known, inverse_displacement(known))
-        forth = _two_scale_match(features[0], features[1], fixed.lungs, starts[0])
-        back = _two_scale_match(features[1], features[0], moving.lungs, starts[1])
-        return torch.cat([match_channels(m, self.local_size) for m in (forth, back)], 1)
+        forth = search(features[0], features[1], fixed.lungs, starts[0])
+        back = search(features[1], features[0], moving.lungs, starts[1])
+        return torch.cat([match_channels(m, self.matches_size) for m in (forth, back)], 1)
 
     def code_from_matches(self, matches: Tensor) -> LatentCode:
         """(B, HEAD_INPUTS, n, n, n) -> latent code."""
@@ -73,10 +71,10 @@ class Encoder(nn.Module):
         return LatentCode(self.global_head(bottom.mean((2, 3, 4))), self.local_head(top))
 
 
-def match_channels(found: Match, local_size: int) -> Tensor:
+def match_channels(found: Match, size: int) -> Tensor:
     """(1, HEAD_INPUTS / 2, n, n, n): one direction's matches, scaled to about one."""
     channels = torch.cat([found.coupled * 5, found.best * 5, found.cost, found.lungs], 1)
-    return found.resampled(channels, local_size)
+    return found.resampled(channels, size)
 
 
 def inverse_displacement(displacement: Tensor, steps: int = 20) -> Tensor:
@@ -86,17 +84,6 @@ def inverse_displacement(displacement: Tensor, steps: int = 20) -> Tensor:
     for _ in range(steps):
         source = lattice - read_image(displacement, source)
     return (source - lattice).transpose(1, 2).reshape(displacement.shape)
-
-
-def _two_scale_match(fixed: Tensor, moving: Tensor, lungs: Tensor, known: Tensor | None = None) -> Match:
-    """A wide search on the halved cube, then a narrow one around it on the full cube."""
-    halved = [F.avg_pool3d(grid, 2) for grid in (fixed, moving, lungs)]
-    coarse = match(*halved, cell=2, radius=COARSE_RADIUS, start=known)
-    # A voxel of the halved cube is two voxels of the full one, and lies between their centres.
-    shrink = 2 * (SEARCH_SIZE // 2 - 1) / (SEARCH_SIZE - 1)
-    cells = coarse.coupled.shape[2]
-    start = shrink * replace(coarse, cell=4, size=SEARCH_SIZE).resampled(coarse.coupled, cells)
-    return match(fixed, moving, lungs, cell=4, radius=FINE_RADIUS, start=start)
 
 
 def _search_features(cube: CubeImage) -> Tensor:

@@ -18,10 +18,31 @@ from .sampling import cube_grid, read_image
 
 Tensor = torch.Tensor
 
-COUPLINGS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # rising weight of agreement with the neighbours
+COUPLINGS = (0.001, 0.003, 0.01, 0.03, 0.1)  # rising weight of agreement with the neighbours
 OUTLIER = 4.0  # a squared feature difference beyond this says "no match", not "how far from one"
-
 EMPTY = 0.05  # a cell with less lung than this has nothing to match
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One search of the coarse-to-fine sequence.
+
+    Attributes:
+        halved: on images of half the resolution.
+        cell: voxels a side of a cell.
+        radius: how far to search along each axis, voxels.
+        reach: how many cells away a neighbour still counts.
+    """
+
+    halved: bool
+    cell: int
+    radius: int
+    reach: int
+
+
+# Together they reach 44 voxels of the full cube to each side, more than half of it. Neighbours count
+# far while the search is wide, near when it is narrow: breathing changes quickly above the diaphragm.
+STAGES = (Stage(True, 4, 6, 2), Stage(True, 2, 4, 2), Stage(False, 4, 3, 1), Stage(False, 2, 2, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,30 +77,45 @@ class Match:
         return self.at(grid, points).transpose(1, 2).reshape(1, -1, size, size, size)
 
 
-def match(fixed: Tensor, moving: Tensor, lungs: Tensor, cell: int, radius: int, start: Tensor | None = None) -> Match:
+def search(fixed: Tensor, moving: Tensor, lungs: Tensor, start: Tensor | None = None) -> Match:
+    """Every stage in turn, each around what the one before has found; arguments as in `match`."""
+    full = fixed, moving, lungs
+    halved = tuple(_halved(grid) for grid in full)
+    for stage in STAGES:
+        found = match(*(halved if stage.halved else full), stage, start)
+        start = found.resampled(found.coupled, found.coupled.shape[2])
+    return found
+
+
+def match(fixed: Tensor, moving: Tensor, lungs: Tensor, stage: Stage, start: Tensor | None = None) -> Match:
     """Search the moving features for each cell of the fixed ones.
 
     Args:
         fixed, moving: (1, C, S, S, S) features over the two cubes.
         lungs: (1, 1, S, S, S) share of lung in the fixed cube; nothing else is compared.
-        cell: voxels a side of a cell; divides S.
-        radius: how far to search along each axis, voxels.
+        stage: S must be a multiple of its cell.
         start: (1, 3, m, m, m) displacement over the cube to search around, cube units.
     """
     size = fixed.shape[2]
     if start is not None:
         moving = _pull_back(moving, start)
-    shifts_voxels = _shifts(radius, fixed.device)
-    cost = _cost_volume(fixed, moving, lungs, cell, radius)
-    share = F.avg_pool3d(lungs, cell)
+    shifts_voxels = _shifts(stage.radius, fixed.device)
+    cost = _cost_volume(fixed, moving, lungs, stage.cell, stage.radius)
+    share = F.avg_pool3d(lungs, stage.cell)
     base = torch.zeros(1, 3, *share.shape[2:], device=fixed.device)
     if start is not None:
-        base = read_image(start, cell_centres(size, cell, fixed.device)).transpose(1, 2).reshape(base.shape)
+        base = read_image(start, cell_centres(size, stage.cell, fixed.device)).transpose(1, 2).reshape(base.shape)
     step = 2.0 / (size - 1)
-    coupled, best = _couple(cost, share, shifts_voxels, base / step)
+    coupled, best = _couple(cost, share, shifts_voxels, base / step, stage.reach)
     best = torch.where(share > EMPTY, best, coupled)
     lowest = cost.amin(0)[None, None] / share.clamp(min=EMPTY)
-    return Match(coupled * step, best * step, lowest, share, cell, size)
+    return Match(coupled * step, best * step, lowest, share, stage.cell, size)
+
+
+def _halved(grid: Tensor) -> Tensor:
+    """Half as many samples along each axis, corner on corner, so that cube coordinates stay what they are."""
+    smooth = F.avg_pool3d(grid, 3, stride=1, padding=1, count_include_pad=False)
+    return F.interpolate(smooth, size=grid.shape[2] // 2, mode="trilinear", align_corners=True)
 
 
 def cell_centres(size: int, cell: int, device: torch.device | str = "cpu") -> Tensor:
@@ -117,24 +153,27 @@ def _pull_back(moving: Tensor, start: Tensor) -> Tensor:
     return read_image(moving, mapped).transpose(1, 2).reshape(moving.shape) * inside
 
 
-def _couple(cost: Tensor, share: Tensor, shifts: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
+def _couple(cost: Tensor, share: Tensor, shifts: Tensor, base: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """Make neighbouring cells agree. All in voxels: cost (K, n, n, n), shifts (K, 3), base (1, 3, n, n, n)."""
     relative = share / share.mean().clamp(min=1e-6)
     flat = cost.flatten(1) / share.mean().clamp(min=1e-6)
     best = base + shifts[flat.argmin(0)].T.reshape(base.shape)
-    field = _weighted_mean(best, share)
+    field = neighbours_mean(best, share, reach)
     for coupling in COUPLINGS:
         offset = (field - base).flatten(2)[0]
         square = shifts.square().sum(1)[:, None] - 2 * shifts @ offset + offset.square().sum(0)
         chosen = (flat + coupling * square * relative.flatten()).argmin(0)
-        field = _weighted_mean(base + shifts[chosen].T.reshape(base.shape), share)
+        field = neighbours_mean(base + shifts[chosen].T.reshape(base.shape), share, reach)
     return field, best
 
 
-def _weighted_mean(field: Tensor, share: Tensor) -> Tensor:
-    """Mean over 5 x 5 x 5 neighbouring cells (two passes of three), lungs counting more than the rest."""
+def neighbours_mean(field: Tensor, share: Tensor, reach: int) -> Tensor:
+    """Weighted mean over the cells up to `reach` away along each axis, lungs counting more than the rest."""
     weight = share + 1e-3
-    return _smooth(_smooth(field * weight)) / _smooth(_smooth(weight))
+    field = field * weight
+    for _ in range(reach):
+        field, weight = _smooth(field), _smooth(weight)
+    return field / weight
 
 
 def _smooth(field: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class ModelConfig:
 
     global_channels: int = 32
     local_channels: int = 32
-    local_size: int = 20
+    local_size: int = 21
     width: int = 128
     frequencies: int = 128
     frequency_scale: float = 1.0
