@@ -1,6 +1,6 @@
 """Train the encoder's U-Net and the two coordinate networks.
 
-    python -m training.train --pairs pairs/ --minutes 60 --out run.pt [--resume run.pt]      (from the repository's root)
+    python -m training.train --pairs pairs/ --minutes 60 --out run.pt [--resume run.pt]
 
 Every step reads simulated pairs (`make_pairs`) and random smooth motions (`synthetic_matches`)
 in turn, and lowers the distance between the mapped and the true points in both directions,
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 
-from NePhiCore.latent_code import LatentCode
 from NePhiCore.losses import latent_prior
 from NePhiCore.model import ModelConfig, NePhiModel, map_points
 
@@ -57,10 +56,6 @@ def losses(model: NePhiModel, batch: Batch, low_precision: bool) -> tuple[Tensor
     total = distance + CONSISTENCY_WEIGHT * trip + PRIOR_WEIGHT * latent_prior(code)
     in_lungs = torch.cat(distances)[:, batch.points[0].shape[1] // 4 :]
     return total, Errors(in_lungs.mean().detach() * MM, trip.detach() * MM)
-
-
-def code_spread(code: LatentCode) -> float:
-    return float(code.local_code.std())
 
 
 def main() -> None:
@@ -110,15 +105,17 @@ def main() -> None:
                 files.refresh()
         if time.time() - saved > 120:
             saved = time.time()
-            save(options.out, model, average.module, step)
+            save(options, model, average.module, step)
         step += 1
-    save(options.out, model, average.module, step)
+    save(options, model, average.module, step)
 
 
-def save(path: Path, model: NePhiModel, average: NePhiModel, step: int) -> None:
-    whole = path.with_suffix(".part")
-    torch.save({"model": average.state_dict(), "raw": model.state_dict(), "step": step}, whole)
-    whole.rename(path)
+def save(options: argparse.Namespace, model: NePhiModel, average: NePhiModel, step: int) -> None:
+    words = {name: value if isinstance(value, (int, float)) else str(value) for name, value in vars(options).items()}
+    whole = options.out.with_suffix(".part")
+    content = {"model": average.state_dict(), "raw": model.state_dict(), "step": step, "options": words}
+    torch.save(content, whole)
+    whole.rename(options.out)
 
 
 if __name__ == "__main__":

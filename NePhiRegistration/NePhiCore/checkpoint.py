@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,9 +79,11 @@ def _read_bytes(path: Path) -> bytes:
 
 def _unpack(path: Path, data: bytes) -> dict:
     try:
-        _check_unpacked_size(path, data)
+        _check_archive(path, data)
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError, OSError) as error:
+    except (ModelFileError, MemoryError):
+        raise
+    except Exception as error:  # a damaged pickle can raise anything: IndexError, TypeError, AttributeError, ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(
             f"{path.name} is not a NePhi model: it is damaged, of another kind, or asks for code to be run, "
@@ -99,12 +100,18 @@ def _unpack(path: Path, data: bytes) -> dict:
     return content
 
 
-def _check_unpacked_size(path: Path, data: bytes) -> None:
-    """A small file may unpack to a huge one; look before unpacking."""
+def _check_archive(path: Path, data: bytes) -> None:
+    """Look before unpacking: a small file may unpack to a huge one, and torch takes no notice of checksums."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > 2 * LARGEST_FILE_BYTES:
-        raise ModelFileError(f"{path.name} would unpack to {unpacked / 2**20:.0f} MB and is refused.")
+        if unpacked > 2 * LARGEST_FILE_BYTES:
+            raise ModelFileError(
+                f"{path.name} would unpack to {unpacked / 2**20:.0f} MB and is refused. "
+                "Choose a NePhi weights file (.pt)."
+            )
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} has another checksum")
 
 
 def _build(path: Path, content: dict) -> NePhiModel:

@@ -9,6 +9,11 @@ import torch
 
 from .errors import DeviceError, DeviceMemoryError
 
+CPU = torch.device("cpu")
+
+# How torch's back ends say it; "memory" alone also stands in errors of another kind ("illegal memory access").
+_MEMORY_MESSAGES = ("out of memory", "not enough memory", "allocate memory", "alloc_failed", "invalid buffer size")
+
 
 def choose_device(name: str) -> torch.device:
     """The device of a name; "auto" takes CUDA, else Apple's GPU, else the CPU.
@@ -26,22 +31,28 @@ def choose_device(name: str) -> torch.device:
 
 
 @contextmanager
-def memory_errors_in_words() -> Iterator[None]:
-    """Turn an out-of-memory error, of the GPU or the CPU, into a DeviceMemoryError that says what to lower."""
+def memory_errors_in_words(device: torch.device = CPU) -> Iterator[None]:
+    """Turn an out-of-memory error, of the GPU or the CPU, into a DeviceMemoryError that says what to lower.
+
+    Args:
+        device: what computes; the CPU is offered only where another device ran out of memory.
+    """
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _memory_error() from error
+    except MemoryError as error:
+        raise _memory_error(CPU) from error
     except RuntimeError as error:
-        if "memory" not in str(error).lower():
+        message = str(error).lower()
+        if not isinstance(error, torch.OutOfMemoryError) and not any(part in message for part in _MEMORY_MESSAGES):
             raise
-        raise _memory_error() from error
+        raise _memory_error(CPU if "cpuallocator" in message else device) from error
 
 
-def _memory_error() -> DeviceMemoryError:
+def _memory_error(device: torch.device) -> DeviceMemoryError:
+    last_resort = "close other programs" if device.type == "cpu" else "compute on the CPU (--device cpu)"
     return DeviceMemoryError(
         "Out of memory. Lower the similarity sampling ratio (--similarity-sampling-ratio), or write a coarser field "
-        "(--grid-spacing 5), or compute on the CPU (--device cpu)."
+        f"(--grid-spacing 5), or {last_resort}."
     )
 
 

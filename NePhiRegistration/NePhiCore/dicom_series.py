@@ -22,33 +22,35 @@ def read_dicom_series(folder: Path, name: str) -> sitk.Image:
     Raises:
         InvalidVolumeError: no DICOM slices, two series that are equally large, slices of unequal size or
             orientation, slices that are missing, doubled or tilted against their normal, unreadable voxels.
+        DeviceMemoryError: no memory for the voxels.
     """
-    with quiet_itk():
-        files = _largest_series(folder, name)
-        headers = [_slice_header(file, name) for file in files]
-        check_components(headers[0], 1, name)
-        _check_alike(headers, folder, name)
-        reader = sitk.ImageSeriesReader()
-        reader.SetFileNames(files)
-        try:
+    files = _largest_series(folder, name)
+    headers = [_slice_header(file, name) for file in files]
+    check_components(headers[0], 1, name)
+    _check_alike(headers, folder, name)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(files)
+    try:
+        with quiet_itk():
             image = reader.Execute()
-        except RuntimeError as error:
-            raise InvalidVolumeError(
-                f"{name}: the DICOM series in {folder} cannot be read; a slice is damaged or two have the same place. "
-                "Export the series again."
-            ) from error
+    except RuntimeError as error:
+        raise InvalidVolumeError(
+            f"{name}: the DICOM series in {folder} cannot be read; a slice is damaged or two have the same place. "
+            "Export the series again."
+        ) from error
     _check_positions(image, headers, folder, name)
     return image
 
 
 def _largest_series(folder: Path, name: str) -> tuple[str, ...]:
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    with quiet_itk():
+        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+        files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier) for identifier in series]
     if not series:
         raise InvalidVolumeError(
             f"{name}: {folder} is a folder without DICOM slices. Give an image file, or the folder that holds the "
             "slices of one series itself."
         )
-    files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier) for identifier in series]
     files.sort(key=len, reverse=True)
     if len(files) > 1 and len(files[0]) == len(files[1]):
         raise InvalidVolumeError(
@@ -62,7 +64,8 @@ def _slice_header(file: str, name: str) -> sitk.ImageFileReader:
     reader = sitk.ImageFileReader()
     reader.SetFileName(file)
     try:
-        reader.ReadImageInformation()
+        with quiet_itk():
+            reader.ReadImageInformation()
     except RuntimeError as error:
         raise InvalidVolumeError(f"{name}: the DICOM slice {file} cannot be read. Export the series again.") from error
     return reader

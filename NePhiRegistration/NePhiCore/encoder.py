@@ -17,6 +17,7 @@ Tensor = torch.Tensor
 SEARCH_SIZE = 80  # voxels a side of the cube that is searched
 FEATURE_WIDTHS = (2.0, 4.0)
 MASK_WEIGHT = 2.0
+_SCALE = 5.0  # displacements of a fifth of a cube unit, 25 mm, become 1
 HEAD_INPUTS = 16  # two directions of: coupled (3), best (3), cost, share of lung
 
 
@@ -73,8 +74,14 @@ class Encoder(nn.Module):
 
 def match_channels(found: Match, size: int) -> Tensor:
     """(1, HEAD_INPUTS / 2, n, n, n): one direction's matches, scaled to about one."""
-    channels = torch.cat([found.coupled * 5, found.best * 5, found.cost, found.lungs], 1)
+    channels = torch.cat([found.coupled * _SCALE, found.best * _SCALE, found.cost, found.lungs], 1)
     return found.resampled(channels, size)
+
+
+def matched_displacements(matches: Tensor) -> tuple[Tensor, Tensor]:
+    """What the search itself found, over the fixed and over the moving cube: (1, 3, n, n, n) each, cube units."""
+    back = HEAD_INPUTS // 2
+    return matches[:, :3] / _SCALE, matches[:, back : back + 3] / _SCALE
 
 
 def inverse_displacement(displacement: Tensor, steps: int = 20) -> Tensor:

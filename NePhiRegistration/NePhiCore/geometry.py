@@ -2,7 +2,7 @@
 
 Frames: ``ijk`` is the voxel index (column, row, slice), arrays are stored as
 (K, J, I); ``ras`` is millimetres in the patient (right, anterior, superior).
-LPS, ITK's frame, appears only in ``image_io``.
+LPS, ITK's frame, appears only in ``itk_bridge``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,15 @@ class ImageGeometry:
 
     @classmethod
     def from_spacing(cls, shape_kji, spacing_mm, origin_ras_mm=(0.0, 0.0, 0.0), direction=None) -> ImageGeometry:
-        """Grid from spacing (i, j, k) mm, RAS origin of voxel (0, 0, 0) and a 3 x 3 matrix of axis columns in RAS."""
+        """Grid from spacing (i, j, k) mm, RAS origin of voxel (0, 0, 0) and a 3 x 3 matrix of axis columns in RAS.
+
+        Raises:
+            InvalidVolumeError: spacing that is not positive (it would mirror the image), axes that are not independent.
+        """
+        if not np.all(np.asarray(spacing_mm, float) > 0):
+            raise InvalidVolumeError(
+                f"Voxel spacing must be positive, got {spacing_mm} mm. Correct the image header (spacing)."
+            )
         matrix = np.eye(4)
         matrix[:3, :3] = (np.eye(3) if direction is None else np.asarray(direction, float)) * np.asarray(
             spacing_mm, float
@@ -105,11 +113,13 @@ class ImageGeometry:
         """A grid with the same axes and first voxel that covers the same field of view.
 
         The spacing asked for is an upper bound along each axis, so that the last
-        voxel centre of the new grid lies exactly on the last one of the old.
+        voxel centre of the new grid lies exactly on the last one of the old. An axis of one
+        voxel stays as it is.
         """
-        extent_mm = (np.array(self.shape_kji[::-1]) - 1) * self.spacing_mm
-        steps = np.maximum(1, np.ceil(extent_mm / spacing_mm - 1e-9)).astype(int)
-        new_spacing = np.where(extent_mm > 0, extent_mm / steps, spacing_mm)
+        old_steps = np.array(self.shape_kji[::-1]) - 1
+        extent_mm = old_steps * self.spacing_mm
+        steps = np.maximum(np.ceil(extent_mm / spacing_mm - 1e-9), old_steps > 0).astype(int)
+        new_spacing = np.where(steps > 0, extent_mm / np.maximum(steps, 1), self.spacing_mm)
         return ImageGeometry.from_spacing((steps + 1)[::-1], new_spacing, self.origin_ras_mm, self.direction)
 
 

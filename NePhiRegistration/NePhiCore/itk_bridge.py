@@ -1,8 +1,9 @@
-"""The border to ITK: LPS <-> RAS, ITK headers as ImageGeometry, and ITK's own messages kept off the terminal."""
+"""The border to ITK: LPS <-> RAS, ITK headers as ImageGeometry, ITK's own messages and its errors of memory."""
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,15 @@ from contextlib import contextmanager
 import numpy as np
 import SimpleITK as sitk
 
+from .errors import DeviceMemoryError
 from .geometry import ImageGeometry
 
 # Turns LPS into RAS and RAS into LPS.
 FLIP_LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+# What ITK, C++ and the NIfTI library say. The last one does not say why it failed, but a NIfTI file in one piece is
+# known to be whole (``check_nifti``) before its voxels are read: memory is what is left.
+_OUT_OF_MEMORY = re.compile(r"allocate memory|bad_alloc|bad allocation|nifti_image_load failed .*\.nii(\.gz)?$", re.I)
 _STDERR = 2
 _stderr_lock = threading.RLock()
 
@@ -48,13 +53,30 @@ def itk_image(array: np.ndarray, geometry: ImageGeometry, is_vector: bool = Fals
 
 
 @contextmanager
+def itk_memory_in_words() -> Iterator[None]:
+    """Turn what ITK raises where memory runs out, a RuntimeError like all its errors, into a DeviceMemoryError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error).strip()):
+            raise
+        raise DeviceMemoryError(
+            "Out of memory while an image or a map was read or written. Write coarser maps (--grid-spacing 5), crop "
+            "the images or resample them to larger voxels, or close other programs."
+        ) from error
+
+
+@contextmanager
 def quiet_itk() -> Iterator[None]:
     """Keep what ITK, HDF5, MetaIO and the NIfTI library write to stderr themselves off the terminal.
 
     They print page-long traces beside the exception that they raise, and no switch of theirs stops them all,
     so stderr of the process itself is turned off for the duration of the call.
+
+    Raises:
+        DeviceMemoryError: see ``itk_memory_in_words``.
     """
-    with _stderr_lock:
+    with _stderr_lock, itk_memory_in_words():
         try:
             kept = os.dup(_STDERR)
         except OSError:

@@ -49,6 +49,7 @@ def read_voxels(header: sitk.ImageFileReader, name: str) -> sitk.Image:
 
     Raises:
         InvalidVolumeError: truncated or damaged voxels.
+        DeviceMemoryError: no memory for them.
     """
     try:
         with quiet_itk():
@@ -79,6 +80,7 @@ def write_image(path: Path, array: np.ndarray, geometry: ImageGeometry, is_vecto
     Raises:
         OutputError: a format that is not written, NaN or infinite values, a geometry that the format cannot hold,
             a disk that is full.
+        DeviceMemoryError: no memory for ITK's copies.
     """
     check_image_suffix(path)
     if not np.isfinite(array).all():

@@ -31,18 +31,15 @@ class Stage:
         halved: on images of half the resolution.
         cell: voxels a side of a cell.
         radius: how far to search along each axis, voxels.
-        reach: how many cells away a neighbour still counts.
     """
 
     halved: bool
     cell: int
     radius: int
-    reach: int
 
 
-# Together they reach 44 voxels of the full cube to each side, more than half of it. Neighbours count
-# far while the search is wide, near when it is narrow: breathing changes quickly above the diaphragm.
-STAGES = (Stage(True, 4, 6, 2), Stage(True, 2, 4, 2), Stage(False, 4, 3, 1), Stage(False, 2, 2, 1))
+# Together they reach 25 voxels of the full cube to each side, a third of its width.
+STAGES = (Stage(True, 4, 6), Stage(True, 2, 4), Stage(False, 4, 3), Stage(False, 2, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +103,7 @@ def match(fixed: Tensor, moving: Tensor, lungs: Tensor, stage: Stage, start: Ten
     if start is not None:
         base = read_image(start, cell_centres(size, stage.cell, fixed.device)).transpose(1, 2).reshape(base.shape)
     step = 2.0 / (size - 1)
-    coupled, best = _couple(cost, share, shifts_voxels, base / step, stage.reach)
+    coupled, best = _couple(cost, share, shifts_voxels, base / step)
     best = torch.where(share > EMPTY, best, coupled)
     lowest = cost.amin(0)[None, None] / share.clamp(min=EMPTY)
     return Match(coupled * step, best * step, lowest, share, stage.cell, size)
@@ -153,27 +150,24 @@ def _pull_back(moving: Tensor, start: Tensor) -> Tensor:
     return read_image(moving, mapped).transpose(1, 2).reshape(moving.shape) * inside
 
 
-def _couple(cost: Tensor, share: Tensor, shifts: Tensor, base: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+def _couple(cost: Tensor, share: Tensor, shifts: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
     """Make neighbouring cells agree. All in voxels: cost (K, n, n, n), shifts (K, 3), base (1, 3, n, n, n)."""
     relative = share / share.mean().clamp(min=1e-6)
     flat = cost.flatten(1) / share.mean().clamp(min=1e-6)
     best = base + shifts[flat.argmin(0)].T.reshape(base.shape)
-    field = neighbours_mean(best, share, reach)
+    field = neighbours_mean(best, share)
     for coupling in COUPLINGS:
         offset = (field - base).flatten(2)[0]
         square = shifts.square().sum(1)[:, None] - 2 * shifts @ offset + offset.square().sum(0)
         chosen = (flat + coupling * square * relative.flatten()).argmin(0)
-        field = neighbours_mean(base + shifts[chosen].T.reshape(base.shape), share, reach)
+        field = neighbours_mean(base + shifts[chosen].T.reshape(base.shape), share)
     return field, best
 
 
-def neighbours_mean(field: Tensor, share: Tensor, reach: int) -> Tensor:
-    """Weighted mean over the cells up to `reach` away along each axis, lungs counting more than the rest."""
+def neighbours_mean(field: Tensor, share: Tensor) -> Tensor:
+    """Weighted mean over a cell and its 26 neighbours, lungs counting more than the rest."""
     weight = share + 1e-3
-    field = field * weight
-    for _ in range(reach):
-        field, weight = _smooth(field), _smooth(weight)
-    return field / weight
+    return _smooth(field * weight) / _smooth(weight)
 
 
 def _smooth(field: Tensor) -> Tensor:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
 
 from .coordinate_network import CoordinateNetwork
-from .encoder import Encoder
+from .encoder import Encoder, matched_displacements
+from .errors import SettingsError
 from .latent_code import LatentCode, zero_code
 from .preprocessing import CubeImage
 
 Tensor = torch.Tensor
+
+# A config may come from a file; sizes beyond these are a mistake or malice, and the model would eat the memory.
+_LARGEST = {
+    "global_channels": 512,
+    "local_channels": 512,
+    "local_size": 65,
+    "width": 1024,
+    "frequencies": 1024,
+    "layers": 16,
+    "encoder_width": 256,
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,9 @@ class ModelConfig:
         local_size: samples along each side of the local code.
         width, frequencies, frequency_scale, layers: the coordinate networks.
         encoder_width: channels of the encoder's U-Net.
+
+    Raises:
+        SettingsError: a size that is no whole number from 1 to its bound, a scale that is not positive and finite.
     """
 
     global_channels: int = 32
@@ -34,6 +50,15 @@ class ModelConfig:
     frequency_scale: float = 1.0
     layers: int = 2
     encoder_width: int = 48
+
+    def __post_init__(self) -> None:
+        for name, largest in _LARGEST.items():
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= largest:
+                raise SettingsError(f"{name} must be a whole number in [1, {largest}], got {value!r}.")
+        scale = self.frequency_scale
+        if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
+            raise SettingsError(f"frequency_scale must be a positive number, got {scale!r}.")
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -54,9 +79,16 @@ class NePhiModel(nn.Module):
         self.moving_to_fixed = _coordinate_network(config)
 
     @torch.no_grad()
-    def encode(self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None) -> LatentCode:
-        """Two images over their cubes, and a displacement to start from where one is known -> latent code."""
-        return self.encoder(fixed, moving, known)
+    def encode(
+        self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None
+    ) -> tuple[LatentCode, tuple[Tensor, Tensor]]:
+        """Two images over their cubes, and a displacement to start from where one is known.
+
+        Returns:
+            The latent code, and what the encoder's search found: see `matched_displacements`.
+        """
+        matches = self.encoder.matches(fixed, moving, known)
+        return self.encoder.code_from_matches(matches), matched_displacements(matches)
 
     def empty_code(self, batch: int = 1) -> LatentCode:
         """The all-zero code: the start of pairwise optimisation from scratch."""

@@ -16,6 +16,7 @@ from .latent_code import LatentCode
 from .losses import difference_stencil, frobenius, gradient_on_stencil, latent_prior
 from .model import map_points
 from .preprocessing import CubeImage
+from .sampling import read_image
 from .settings import RegistrationSettings
 
 Tensor = torch.Tensor
@@ -23,6 +24,7 @@ Tensor = torch.Tensor
 DIFFERENCE_STEP = 0.02  # cube units, about two millimetres: the scale at which folds are counted
 SMALLEST_DETERMINANT = 0.15  # below this the fold barrier acts
 FOLD_WEIGHT, ROUND_TRIP_WEIGHT = 10.0, 5.0
+WRONG_MATCH = 0.03  # cube units, about four millimetres: a match further off than this is taken for wrong
 CHECK_EVERY = 10  # steps between looks at the loss: each look makes the device wait
 
 
@@ -35,15 +37,20 @@ class Scale:
         widths: neighbourhoods of the local features, voxels.
         share: of all iterations.
         regularity: factor on the regularity weight: strict while far away, freer when near.
+        guidance: weight of the distance to the encoder's matches.
     """
 
     spacing_mm: float
     widths: tuple[float, ...]
     share: float
     regularity: float
+    guidance: float
 
 
-SCALES = (Scale(3.0, (2.0, 4.0), 0.35, 2.0), Scale(2.0, (1.5, 3.0), 0.65, 1.0))
+SCALES = (
+    Scale(3.0, (2.0, 4.0), share=0.35, regularity=2.5, guidance=0.3),
+    Scale(2.0, (1.5, 3.0), share=0.65, regularity=1.0, guidance=0.0),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +107,7 @@ def optimise(
     settings: RegistrationSettings,
     on_step: Callable[[int, float], None] = lambda iteration, loss: None,
     is_cancelled: Callable[[], bool] = lambda: False,
+    matched: tuple[Tensor, Tensor] | None = None,
 ) -> Optimised:
     """Lower NePhi's loss (arXiv 2309.07322v1, eq. 10) for one pair.
 
@@ -111,6 +119,8 @@ def optimise(
         pairs: what `scaled_pairs` returns.
         on_step: told the iteration and loss now and then.
         is_cancelled: asked now and then; the state so far is returned when it says yes.
+        matched: displacements over the fixed and the moving cube, (1, 3, n, n, n), that the coarse
+            scale is drawn towards where they agree with it roughly; see `matched_displacements`.
 
     Raises:
         OptimisationDivergedError: the loss became NaN or infinite.
@@ -118,7 +128,7 @@ def optimise(
     trace = LossTrace()
     if settings.iterations == 0 or settings.optimise == "none":
         return Optimised(maps, trace)
-    run = _Run(maps, settings, pairs)
+    run = _Run(maps, settings, pairs, matched)
     for iteration, (scale, pair) in enumerate(_schedule(pairs, settings.iterations)):
         similarity, regularity, total = run.step(iteration, scale, pair)
         last = iteration == settings.iterations - 1
@@ -149,8 +159,15 @@ def _schedule(pairs: list[ScaledPair], iterations: int) -> Iterator[tuple[Scale,
 class _Run:
     """The state of one optimisation: leaves, Adam, random numbers."""
 
-    def __init__(self, maps: Maps, settings: RegistrationSettings, pairs: list[ScaledPair]) -> None:
+    def __init__(
+        self,
+        maps: Maps,
+        settings: RegistrationSettings,
+        pairs: list[ScaledPair],
+        matched: tuple[Tensor, Tensor] | None,
+    ) -> None:
         self.settings = settings
+        self.matched = matched
         self.code = maps.code.leaf()
         self.networks = [maps.fixed_to_moving, maps.moving_to_fixed]
         groups = [{"params": self.code.tensors(), "base_rate": settings.latent_learning_rate}]
@@ -175,9 +192,9 @@ class _Run:
         rate = _rate(iteration / self.settings.iterations, iteration)
         for group in self.adam.param_groups:
             group["lr"] = group["base_rate"] * rate
-        similarity = self._similarity(pair)
+        similarity, guidance = self._data_terms(pair, scale.guidance if self.matched else 0.0)
         regularity, barrier = self._regularity(pair)
-        total = similarity + self.settings.regularity_weight * scale.regularity * regularity + barrier
+        total = similarity + guidance + self.settings.regularity_weight * scale.regularity * regularity + barrier
         total = total + self.settings.prior_weight * latent_prior(self.code)
         self.adam.zero_grad(set_to_none=True)
         total.backward()
@@ -190,13 +207,21 @@ class _Run:
     def _moving_to_fixed(self, points_norm: Tensor) -> Tensor:
         return map_points(self.networks[1], points_norm, self.code)
 
-    def _similarity(self, pair: ScaledPair) -> Tensor:
-        """Both directions of the data term, each over points of its own image, halved."""
-        fixed_points = pair.fixed.draw(self.similarity_points, self.generator)
-        moving_points = pair.moving.draw(self.similarity_points, self.generator)
-        forth = self.loss(pair.fixed.read(fixed_points), pair.moving.read(self._fixed_to_moving(fixed_points)))
-        back = self.loss(pair.moving.read(moving_points), pair.fixed.read(self._moving_to_fixed(moving_points)))
-        return (forth + back) / 2
+    def _data_terms(self, pair: ScaledPair, guidance_weight: float) -> tuple[Tensor, Tensor]:
+        """Similarity and guidance; both directions, each over points of its own image, halved."""
+        similarity = guidance = torch.zeros((), device=self.generator.device)
+        directions = (
+            (pair.fixed, pair.moving, self._fixed_to_moving),
+            (pair.moving, pair.fixed, self._moving_to_fixed),
+        )
+        for side, (start, end, point_map) in enumerate(directions):
+            points = start.draw(self.similarity_points, self.generator)
+            mapped = point_map(points)
+            similarity = similarity + self.loss(start.read(points), end.read(mapped)) / 2
+            if guidance_weight > 0:
+                matched = points + read_image(self.matched[side], points)
+                guidance = guidance + guidance_weight * robust_distance(mapped, matched)
+        return similarity, guidance
 
     def _regularity(self, pair: ScaledPair) -> tuple[Tensor, Tensor]:
         """The chosen regulariser over both orders of the maps, and the barrier that keeps them from folding."""
@@ -227,6 +252,12 @@ def fold_barrier(gradient: Tensor) -> Tensor:
     a, b, c = gradient.unbind(-2)
     determinant = (a * torch.linalg.cross(b, c)).sum(-1)
     return (SMALLEST_DETERMINANT - determinant).clamp(min=0).square().mean()
+
+
+def robust_distance(points_norm: Tensor, others_norm: Tensor) -> Tensor:
+    """Mean of d^2 / (d^2 + s^2) (Geman and McClure 1987): pairs further apart than s = WRONG_MATCH hardly pull. Scalar."""
+    square = (points_norm - others_norm).square().sum(-1)
+    return (square / (square + WRONG_MATCH**2)).mean()
 
 
 def _rate(share: float, iteration: int) -> float:

@@ -40,7 +40,8 @@ def place_pair(
 
     Raises:
         InvalidVolumeError: the images do not overlap in space, and no initial transform says how they belong together.
-        InvalidTransformError: the initial transform mirrors or flattens the lungs.
+        InvalidTransformError: the initial transform mirrors or flattens the lungs, or carries them out of the moving
+            image.
     """
     fixed_cube = place_cube(fixed_lungs, fixed.geometry)
     if initial is None:
@@ -48,19 +49,36 @@ def place_pair(
         return Placement(fixed_cube, place_cube(moving_lungs, moving.geometry))
     affine = _affine_fit(initial, fixed_lungs, fixed.geometry)
     moving_cube = affine @ fixed_cube
+    _check_arrival(moving_cube, moving.geometry)
     return Placement(fixed_cube, moving_cube, _rest_of(initial, fixed_cube, moving_cube))
 
 
 def _check_overlap(fixed: ImageGeometry, moving: ImageGeometry) -> None:
-    boxes = [geometry.corners_ras_mm() for geometry in (fixed, moving)]
-    low = np.maximum(*(box.min(0) for box in boxes))
-    high = np.minimum(*(box.max(0) for box in boxes))
-    if (high <= low).any():
-        spans = [" x ".join(f"[{a:.0f}, {b:.0f}]" for a, b in zip(box.min(0), box.max(0))) + " mm" for box in boxes]
+    boxes = fixed.corners_ras_mm(), moving.corners_ras_mm()
+    if not _overlap(*boxes):
         raise InvalidVolumeError(
-            f"The images do not overlap in space: fixed covers {spans[0]}, moving {spans[1]} (R, A, S). "
+            f"The images do not overlap in space: fixed covers {_span(boxes[0])}, moving {_span(boxes[1])} (R, A, S). "
             "Check the origins in their headers, or say how they belong together with --initial-transform."
         )
+
+
+def _check_arrival(moving_cube: np.ndarray, moving: ImageGeometry) -> None:
+    corners_norm = cube_grid((2, 2, 2)).reshape(-1, 3).double().numpy()
+    boxes = transform_points(moving_cube, corners_norm), moving.corners_ras_mm()
+    if not _overlap(*boxes):
+        raise InvalidTransformError(
+            f"The initial transform carries the fixed lungs to {_span(boxes[0])}, outside the moving image, which covers "
+            f"{_span(boxes[1])} (R, A, S). It must map fixed points to moving points, LPS mm; is it the inverse?"
+        )
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether the boxes around two sets of points (N, 3) share some volume."""
+    return bool((np.minimum(first.max(0), second.max(0)) > np.maximum(first.min(0), second.min(0))).all())
+
+
+def _span(box: np.ndarray) -> str:
+    return " x ".join(f"[{a:.0f}, {b:.0f}]" for a, b in zip(box.min(0), box.max(0))) + " mm"
 
 
 def _affine_fit(initial: InitialTransform, lungs: np.ndarray, geometry: ImageGeometry) -> np.ndarray:

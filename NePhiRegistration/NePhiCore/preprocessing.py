@@ -114,7 +114,7 @@ def _averaging_factors(norm_to_ijk: np.ndarray, shape: tuple[int, int, int]) -> 
 
 def _resample(array: np.ndarray, norm_to_ijk, shape, factors, padding: str) -> Tensor:
     """Average of factors[0] x factors[1] x factors[2] trilinear readings a voxel, one slab of the cube at a time."""
-    crop, offset_ijk = _crop_to_cube(array, norm_to_ijk)
+    crop, offset_ijk = _crop_to_cube(array, norm_to_ijk, shape)
     size_kji = np.array(crop.shape)
     source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None]
     to_unit = np.diag([*(2.0 / np.maximum(size_kji[::-1] - 1, 1)), 1.0]) @ _shift(-offset_ijk) @ norm_to_ijk
@@ -131,9 +131,11 @@ def _resample(array: np.ndarray, norm_to_ijk, shape, factors, padding: str) -> T
     return torch.cat(rows, 2)
 
 
-def _crop_to_cube(array: np.ndarray, norm_to_ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of an array that the cube touches, and the index (i, j, k) of its first voxel."""
-    corners = np.stack(np.meshgrid(*([-1.0, 1.0],) * 3, indexing="ij"), -1).reshape(-1, 3)
+def _crop_to_cube(array: np.ndarray, norm_to_ijk: np.ndarray, shape) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an array that the cube's voxels touch, and the index (i, j, k) of its first voxel."""
+    # The outermost voxels of the cube reach half of their width beyond it.
+    corners = np.stack(np.meshgrid(*([-1.0, 1.0] for _ in shape), indexing="ij"), -1).reshape(-1, 3)
+    corners = corners * (1 + 1 / (np.array(shape) - 1))
     corners_ijk = transform_points(norm_to_ijk, corners)
     size_ijk = np.array(array.shape[::-1])
     low = np.clip(np.floor(corners_ijk.min(0)).astype(int) - 1, 0, size_ijk - 2)

@@ -86,7 +86,7 @@ def register(
         if is_cancelled():
             raise RegistrationCancelled("The registration was cancelled before there was a result.")
 
-    with memory_errors_in_words():
+    with memory_errors_in_words(device):
         with clock.step("lungs"):
             fixed_lungs = _lungs_of(fixed, fixed_lungs)
             stop_if_cancelled()
@@ -100,11 +100,11 @@ def register(
             search_cubes = cubes_at((SEARCH_SIZE,) * 3)
         stop_if_cancelled()
         with clock.step("encoding"):
-            code = network.encode(*search_cubes, placement.known)
+            code, matched = network.encode(*search_cubes, placement.known)
             start = Maps(network.fixed_to_moving, network.moving_to_fixed, code)
         stop_if_cancelled()
         with clock.step("optimisation"):
-            optimised = _optimise(start, cubes_at, placement, settings, clock, is_cancelled)
+            optimised = _optimise(start, matched, cubes_at, placement, settings, clock, is_cancelled)
         with clock.step("evaluation"):
             fields = _evaluate(optimised.maps, placement, (fixed, moving), settings.grid_spacing_mm, clock)
     clock.done()
@@ -147,7 +147,7 @@ def _cubes(fixed, moving, fixed_lungs, moving_lungs, placement: Placement, devic
 
 
 def _optimise(
-    start: Maps, cubes_at, placement: Placement, settings: RegistrationSettings, clock: StepClock, is_cancelled
+    start: Maps, matched, cubes_at, placement: Placement, settings: RegistrationSettings, clock: StepClock, is_cancelled
 ) -> Optimised:
     if settings.optimise == "none" or settings.iterations == 0:
         return Optimised(start, LossTrace())
@@ -158,7 +158,8 @@ def _optimise(
     def on_step(iteration: int, loss: float) -> None:
         clock.within("optimisation", (iteration + 1) / settings.iterations, iteration, loss)
 
-    return optimise(start, scaled_pairs(cubes_at_spacing, settings.similarity), settings, on_step, is_cancelled)
+    pairs = scaled_pairs(cubes_at_spacing, settings.similarity)
+    return optimise(start, pairs, settings, on_step, is_cancelled, matched)
 
 
 def _evaluate(

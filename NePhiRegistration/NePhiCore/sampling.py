@@ -25,12 +25,12 @@ def read_linear(grid: Tensor, points_norm: Tensor) -> Tensor:
         points_norm: (B, N, 3) in (z, y, x), -1 and +1 at the outermost samples; beyond them the edge is repeated.
 
     Returns:
-        (B, N, C).
+        (B, N, C); NaN where a point is NaN.
     """
     batch, channels = grid.shape[:2]
     size = torch.tensor(grid.shape[2:], dtype=points_norm.dtype, device=grid.device)
     position = ((points_norm + 1) * 0.5).clamp(0, 1) * (size - 1)
-    low = position.detach().floor().minimum(size - 2).clamp(min=0)
+    low = position.detach().nan_to_num(0).floor().minimum(size - 2).clamp(min=0)
     fraction = position - low
     step = [grid.shape[3] * grid.shape[4], grid.shape[4], 1]
     low_index, upper = low.long(), [min(1, n - 1) for n in grid.shape[2:]]

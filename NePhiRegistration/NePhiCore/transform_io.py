@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from .displacement_field import DisplacementField, map_points
 from .errors import InvalidTransformError, InvalidVolumeError, OutputError
 from .geometry import transform_points
-from .itk_bridge import FLIP_LPS_RAS, flip_lps_ras, geometry_of, itk_image, quiet_itk
+from .itk_bridge import FLIP_LPS_RAS, flip_lps_ras, geometry_of, itk_image, itk_memory_in_words, quiet_itk
 from .itk_files import IMAGE_SUFFIXES, check_components, read_header, read_voxels, write_image
 from .paths import check_is_file, full_suffix
 
@@ -123,7 +123,8 @@ def read_initial_transform(path: Path | str, name: str = "initial transform") ->
 def _named(path: Path, name: str) -> Iterator[None]:
     """Say in which file it is that numbers, a grid or a part of a composite are wrong."""
     try:
-        yield
+        with itk_memory_in_words():
+            yield
     except (InvalidTransformError, InvalidVolumeError) as error:
         raise InvalidTransformError(f"{name}: {path}: {error}") from error
     except RuntimeError as error:
@@ -212,10 +213,11 @@ def _field_of(image: sitk.Image) -> DisplacementField:
 
 
 def _write_transform(path: Path, field: DisplacementField) -> None:
-    image = itk_image(flip_lps_ras(field.displacement_ras_mm.astype(np.float64)), field.geometry, is_vector=True)
+    vectors_lps_mm = flip_lps_ras(field.displacement_ras_mm.astype(np.float64))
     try:
-        _reserve(path, field.geometry.voxel_count * 3 * np.dtype(np.float64).itemsize + _HDF5_OVERHEAD_BYTES)
+        _reserve(path, vectors_lps_mm.nbytes + _HDF5_OVERHEAD_BYTES)
         with quiet_itk():
+            image = itk_image(vectors_lps_mm, field.geometry, is_vector=True)
             # The transform takes the image over: no second copy of the field.
             sitk.WriteTransform(sitk.DisplacementFieldTransform(image), str(path))
         written = read_displacement(path)

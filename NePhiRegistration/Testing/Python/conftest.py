@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# OpenMP's threads spin while they wait for each other; where other work shares the cores, they wait for whole
+# time slices and a test takes minutes instead of a second. Torch reads this once, when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import hypothesis
 import pytest
@@ -12,6 +17,14 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread():
+    """Tests are small: a second thread gains nothing and collapses on shared cores. One also sums in one order."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -36,7 +36,7 @@ SMALL_MODEL = ModelConfig(
 QUICK_PROGRAM = """
 import sys
 from NePhiCore.model import NePhiModel
-NePhiModel.encode = lambda self, *images: self.empty_code()
+NePhiModel.encode = lambda self, *images: (self.empty_code(), None)
 from NePhiCore.cli import main
 sys.exit(main())
 """
@@ -130,6 +130,6 @@ def quick_registration() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NePhiModel, "encode", lambda self, *images: self.empty_code())
+        patch.setattr(NePhiModel, "encode", lambda self, *images: (self.empty_code(), None))
         yield
     torch.set_num_threads(threads)

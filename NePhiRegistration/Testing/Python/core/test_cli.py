@@ -256,7 +256,13 @@ def test_help_and_version_end_well(arguments, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["register", "a", "b"], ["register", "a", "b", "--transform", "/no/such/folder/t.h5"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["register", "--help"],
+        ["register", "a", "b"],
+        ["register", "a", "b", "--transform", "/no/such/folder/t.h5"],
+    ],
 )
 def test_what_needs_no_torch_does_not_wait_for_it(arguments):
     program = (
@@ -266,6 +272,26 @@ def test_what_needs_no_torch_does_not_wait_for_it(arguments):
     command = [sys.executable, "-c", program, *arguments]
     finished = subprocess.run(command, env=own_environment(), capture_output=True, text=True)
     assert finished.stdout.splitlines()[-1] == "[]", finished.stderr
+
+
+@pytest.mark.parametrize(
+    "start", ["import NePhiCore.cli as c; c.main()", "runpy.run_module('NePhiCore', run_name='__main__')"]
+)
+@pytest.mark.parametrize(("own", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_while_they_wait(pair, tmp_path, start, own, expected):
+    """What OpenMP is told when torch is loaded, unless the user has told it something else."""
+    program = (
+        "import os, runpy, sys\n"
+        "class Watch:\n"
+        "    def find_spec(name, *more):\n"
+        "        if name == 'torch': sys.exit('OpenMP: ' + os.environ.get('OMP_WAIT_POLICY', 'not told'))\n"
+        "sys.meta_path.insert(0, Watch)\n"
+    )
+    environment = {name: value for name, value in own_environment().items() if name != "OMP_WAIT_POLICY"}
+    environment |= {} if own is None else {"OMP_WAIT_POLICY": own}
+    command = [sys.executable, "-c", program + start, *register_arguments(pair, tmp_path)]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert finished.stderr.splitlines()[-1] == f"OpenMP: {expected}"
 
 
 def test_a_fault_of_the_program_is_short_but_can_be_reported(pair, tmp_path, monkeypatch):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from geometry_cases import DIRECTIONS_LPS, itk_points_ras_mm, place, random_hu
+from memory_cases import OUT_OF_MEMORY, raises
 
-from NePhiCore.errors import InvalidVolumeError
+from NePhiCore.errors import DeviceMemoryError, InvalidVolumeError
 from NePhiCore.image_io import read_volume
 
 
@@ -152,3 +153,12 @@ def test_refuses_colour_slices(tmp_path, ct_image):
     write_slices(tmp_path, colour)
     with pytest.raises(InvalidVolumeError, match="holds 3 numbers in a voxel"):
         read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("step", ["ImageSeriesReader.Execute", "ImageFileReader.ReadImageInformation"])
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=repr)
+def test_no_memory_for_the_slices_is_not_called_a_damaged_series(tmp_path, ct_image, monkeypatch, step, error):
+    write_slices(tmp_path, ct_image)
+    monkeypatch.setattr(f"SimpleITK.{step}", raises(error))
+    with pytest.raises(DeviceMemoryError):
+        read_volume(tmp_path, "fixed")

@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from geometry_cases import every_direction, itk_points_ras_mm, place, random_hu
 
+from NePhiCore.errors import DeviceMemoryError
 from NePhiCore.itk_bridge import flip_lps_ras, geometry_of, itk_image, quiet_itk
 
 
@@ -57,6 +58,28 @@ def test_gives_stderr_back_from_many_threads(capfd):
         thread.join()
     os.write(2, b"message")
     assert capfd.readouterr().err == "message"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Exception thrown in SimpleITK ReadTransform: std::bad_alloc",
+        "Exception thrown in SimpleITK ReadTransform: bad allocation",
+        "itkImportImageContainer.hxx:179:\nFailed to allocate memory for image.",
+        "ITK ERROR: NiftiImageIO(0x558e872aab20): nifti_image_load failed for file: /scans/Exhale 1.NII.gz\n",
+    ],
+)
+def test_memory_that_runs_out_is_called_that(message):
+    with pytest.raises(DeviceMemoryError, match="Out of memory .*--grid-spacing"), quiet_itk():
+        raise RuntimeError(message)
+
+
+@pytest.mark.parametrize(
+    "message", ["Unable to open ImageIO", "nifti_image_load failed for file: /scans/without_its_voxels.hdr"]
+)
+def test_other_errors_are_left_to_the_caller(message):
+    with pytest.raises(RuntimeError, match=message), quiet_itk():
+        raise RuntimeError(message)
 
 
 def test_works_without_a_stderr(tmp_path):

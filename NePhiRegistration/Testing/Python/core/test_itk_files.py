@@ -5,8 +5,9 @@ import pytest
 import SimpleITK as sitk
 from file_size_limit import files_of_at_most
 from geometry_cases import random_hu
+from memory_cases import OUT_OF_MEMORY, raises
 
-from NePhiCore.errors import InvalidVolumeError, OutputError
+from NePhiCore.errors import DeviceMemoryError, InvalidVolumeError, OutputError
 from NePhiCore.geometry import ImageGeometry
 from NePhiCore.itk_files import check_image_suffix, read_header, read_voxels, write_image
 
@@ -125,6 +126,25 @@ def test_a_disk_that_fills_up_is_noticed(tmp_path, capfd, suffix, missing):
     write_image(path, voxels, GEOMETRY)
     assert path.stat().st_size == size
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=repr)
+def test_no_memory_for_the_voxels_is_not_called_a_damaged_file(tmp_path, monkeypatch, suffix, error):
+    path = tmp_path / f"ct{suffix}"
+    write_image(path, random_hu(), GEOMETRY)
+    monkeypatch.setattr(sitk.ImageFileReader, "Execute", raises(error))
+    with pytest.raises(DeviceMemoryError):
+        read(path)
+
+
+@pytest.mark.parametrize("step", ["ImageFileReader.Execute", "WriteImage", "GetImageFromArray"])
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=repr)
+def test_no_memory_to_write_is_not_called_a_full_disk(tmp_path, monkeypatch, step, error):
+    voxels = random_hu()
+    monkeypatch.setattr(f"SimpleITK.{step}", raises(error))
+    with pytest.raises(DeviceMemoryError):
+        write_image(tmp_path / "ct.nrrd", voxels, GEOMETRY)
 
 
 def test_zeros_at_the_end_do_not_hide_a_truncated_file(tmp_path):

@@ -9,9 +9,10 @@ import pytest
 import SimpleITK as sitk
 from file_size_limit import files_of_at_most
 from geometry_cases import DIRECTIONS_LPS, every_direction, itk_points_ras_mm, place, random_hu
+from memory_cases import OUT_OF_MEMORY, raises
 
 from NePhiCore.displacement_field import DisplacementField
-from NePhiCore.errors import InvalidTransformError, OutputError
+from NePhiCore.errors import DeviceMemoryError, InvalidTransformError, OutputError
 from NePhiCore.geometry import ImageGeometry
 from NePhiCore.transform_io import read_displacement, read_initial_transform, write_displacement
 
@@ -107,6 +108,24 @@ def test_a_disk_that_fills_up_is_noticed(tmp_path, capfd, suffix, missing):
     with files_of_at_most(size - missing), pytest.raises(OutputError, match="disk full"):
         write_displacement(tmp_path / f"t{suffix}", field)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("step", ["GetImageFromArray", "WriteTransform", "ReadTransform"])
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=repr)
+def test_no_memory_to_write_is_not_called_a_full_disk(tmp_path, monkeypatch, step, error):
+    field = field_on(np.eye(3))
+    monkeypatch.setattr(sitk, step, raises(error))
+    with pytest.raises(DeviceMemoryError):
+        write_displacement(tmp_path / "t.h5", field)
+
+
+@pytest.mark.parametrize("step", ["ReadTransform", "DisplacementFieldTransform.GetDisplacementField"])
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=repr)
+def test_no_memory_for_a_transform_is_not_called_a_damaged_file(tmp_path, monkeypatch, step, error):
+    write_displacement(tmp_path / "t.h5", field_on(np.eye(3)))
+    monkeypatch.setattr(f"SimpleITK.{step}", raises(error))
+    with pytest.raises(DeviceMemoryError):
+        read_initial_transform(tmp_path / "t.h5")
 
 
 def test_a_full_disk_does_not_crash_the_process_at_its_end(tmp_path):

@@ -1,0 +1,134 @@
+"""Choosing a device, and memory that runs out told in words."""
+
+import pytest
+import torch
+
+from NePhiCore.device import CPU, choose_device, memory_errors_in_words, peak_memory_bytes
+from NePhiCore.errors import DeviceError, DeviceMemoryError, InvalidVolumeError
+
+CUDA, MPS = torch.device("cuda"), torch.device("mps")
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Says which devices there are."""
+
+    def has(*names: str) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in names)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in names)
+
+    return has
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"), [((), "cpu"), (("cuda",), "cuda"), (("mps",), "mps"), (("cuda", "mps"), "cuda")]
+)
+def test_auto_takes_the_fastest_that_is_there(machine, there, chosen):
+    machine(*there)
+    assert choose_device("auto").type == chosen
+
+
+def test_a_device_that_is_there_is_taken_by_name(machine):
+    machine("cuda", "mps")
+    assert [choose_device(name).type for name in ("cpu", "cuda", "mps")] == ["cpu", "cuda", "mps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "available"),
+    [("cuda", (), "cpu"), ("mps", ("cuda",), "cuda, cpu"), ("cuda", ("mps",), "mps, cpu"), ("tpu", (), "cpu")],
+)
+def test_a_device_that_is_not_there_is_told_with_those_that_are(machine, name, there, available):
+    machine(*there)
+    with pytest.raises(DeviceError) as caught:
+        choose_device(name)
+    assert str(caught.value) == f"The device '{name}' is not available here; available: {available}. Use --device auto."
+    assert caught.value.exit_code == 2
+
+
+OUT_OF_MEMORY = {
+    "Python": MemoryError(),
+    "NumPy": MemoryError("Unable to allocate 29.1 TiB for an array with shape (4000000000000,)"),
+    "CUDA": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+    "CUDA driver": RuntimeError("CUDA error: out of memory"),
+    "cuBLAS": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    "MPS": RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB)"),
+    "MPS, one buffer": RuntimeError("Invalid buffer size: 28.00 GB"),
+    "CPU, Linux": RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you"),
+    "CPU, Windows": RuntimeError("[enforce fail at alloc_cpu.cpp:80] DefaultCPUAllocator: not enough memory: you"),
+}
+
+
+@pytest.mark.parametrize("device", [CPU, CUDA, MPS], ids=str)
+@pytest.mark.parametrize("error", OUT_OF_MEMORY.values(), ids=list(OUT_OF_MEMORY))
+def test_memory_that_runs_out_ends_with_3_and_names_what_to_lower(error, device):
+    with pytest.raises(
+        DeviceMemoryError, match="^Out of memory.*--similarity-sampling-ratio.*--grid-spacing"
+    ) as caught:
+        with memory_errors_in_words(device):
+            raise error
+    assert caught.value.exit_code == 3
+    assert caught.value.__cause__ is error
+
+
+def test_an_array_that_fits_into_no_memory_is_recognised():
+    with pytest.raises(DeviceMemoryError):
+        with memory_errors_in_words():
+            torch.empty(2**55, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "is_cpu_offered"),
+    [
+        (CUDA, "CUDA", True),
+        (CUDA, "cuBLAS", True),
+        (MPS, "MPS", True),
+        (CUDA, "NumPy", False),
+        (CUDA, "CPU, Linux", False),
+        (CPU, "Python", False),
+        (CPU, "CPU, Linux", False),
+        (CPU, "CPU, Windows", False),
+    ],
+)
+def test_the_cpu_is_offered_only_where_its_memory_is_not_what_ran_out(device, error, is_cpu_offered):
+    with pytest.raises(DeviceMemoryError) as caught:
+        with memory_errors_in_words(device):
+            raise OUT_OF_MEMORY[error]
+    assert ("--device cpu" in str(caught.value)) is is_cpu_offered
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shape '[2]' is invalid for input of size 3"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("unsupported operation: some elements of the input tensor refer to a single memory location."),
+        InvalidVolumeError("fixed: every voxel is 0"),
+        ValueError("out of memory"),
+        DeviceMemoryError("Out of memory while an image was read."),
+        KeyboardInterrupt(),
+    ],
+    ids=lambda error: f"{type(error).__name__} {str(error)[:30]}",
+)
+def test_other_errors_pass_through_unchanged(error):
+    with pytest.raises(type(error)) as caught:
+        with memory_errors_in_words(CUDA):
+            raise error
+    assert caught.value is error and error.__cause__ is None
+
+
+def test_nothing_is_changed_where_nothing_fails():
+    with memory_errors_in_words():
+        result = 1 + 1
+    assert result == 2
+
+
+def test_peak_memory_of_the_process_is_no_less_than_what_it_once_held():
+    pytest.importorskip("resource", reason="NOT TESTED HERE: Windows does not count it")
+    held = torch.ones(20_000_000, dtype=torch.uint8)
+    assert peak_memory_bytes(CPU) > held.numel()
+    assert peak_memory_bytes(CPU) < 2**45  # bytes, not a wrong unit
+
+
+def test_peak_memory_of_cuda_is_that_of_its_tensors(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 12345)
+    assert peak_memory_bytes(CUDA) == 12345

@@ -1,0 +1,382 @@
+"""Instance optimisation on a small pair: what it lowers, what it must not touch, and when it stops."""
+
+import copy
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from NePhiCore.comparison import SIMILARITY_TABLE
+from NePhiCore.errors import OptimisationDivergedError
+from NePhiCore.latent_code import LatentCode
+from NePhiCore.losses import (
+    difference_stencil,
+    frobenius,
+    gradient_on_stencil,
+    inverse_consistency_gradient,
+    latent_prior,
+)
+from NePhiCore.model import ModelConfig, NePhiModel, map_points
+from NePhiCore.optimisation import (
+    SCALES,
+    SMALLEST_DETERMINANT,
+    LossTrace,
+    Maps,
+    ScaledPair,
+    fold_barrier,
+    optimise,
+    scaled_pairs,
+)
+from NePhiCore.preprocessing import CubeImage
+from NePhiCore.sampling import cube_grid, read_image
+from NePhiCore.settings import REGULARITIES, SIMILARITIES, RegistrationSettings
+
+SIDE = 20
+CONFIG = ModelConfig(4, 4, 5, width=16, frequencies=8, frequency_scale=0.3, encoder_width=8)
+SETTINGS = RegistrationSettings(
+    iterations=30,
+    latent_learning_rate=0.03,
+    network_learning_rate=0.003,
+    similarity_sampling_ratio=0.2,
+    regularity_sampling_ratio=0.05,
+    device="cpu",
+)
+
+
+def settings(**changes) -> RegistrationSettings:
+    return dataclasses.replace(SETTINGS, **changes)
+
+
+def start(output=0.03, seed=0) -> Maps:
+    """Frozen random networks that move points by some hundredths of the cube, and a random code."""
+    torch.manual_seed(seed)
+    model = NePhiModel(CONFIG).requires_grad_(False)
+    for network in (model.fixed_to_moving, model.moving_to_fixed):
+        torch.nn.init.normal_(network.output.weight, std=output)
+    code = LatentCode(torch.randn(1, 4) * 0.3, torch.randn(1, 4, 5, 5, 5) * 0.3)
+    return Maps(model.fixed_to_moving, model.moving_to_fixed, code)
+
+
+def two_cubes() -> tuple[CubeImage, CubeImage]:
+    """Texture in a ball of lung, and the same seen through a smooth motion of up to 0.12 cube units."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(SIDE,) * 3), 1.5)
+    image = torch.tensor((noise - noise.min()) / np.ptp(noise), dtype=torch.float32)[None, None]
+    points = cube_grid((SIDE,) * 3)
+    lungs = (points.square().sum(-1) < 0.7**2).float()[None, None]
+    motion = 0.12 * torch.cos(points) * torch.tensor([1.0, -0.5, 0.3])
+    moved = [read_image(part, (points + motion).reshape(1, -1, 3)).reshape(part.shape) for part in (image, lungs)]
+    return CubeImage(image, lungs, np.eye(4)), CubeImage(*moved, np.eye(4))
+
+
+def pairs_for(similarity="local_ncc") -> list[ScaledPair]:
+    cubes = two_cubes()
+    return scaled_pairs(lambda spacing_mm: cubes, similarity)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[ScaledPair]:
+    return pairs_for()
+
+
+def both_ways(maps: Maps):
+    return [
+        lambda points, network=network: map_points(network, points, maps.code)
+        for network in (maps.fixed_to_moving, maps.moving_to_fixed)
+    ]
+
+
+def similarity_of(maps: Maps, pair: ScaledPair, name="local_ncc") -> float:
+    """The data term over every voxel of both lungs: no chance in it."""
+    forth, back = both_ways(maps)
+    loss, fixed, moving = SIMILARITY_TABLE[name].loss, pair.fixed.candidates_norm[None], pair.moving.candidates_norm[None]
+    there = loss(pair.fixed.read(fixed), pair.moving.read(forth(fixed)))
+    return float(there + loss(pair.moving.read(moving), pair.fixed.read(back(moving)))) / 2
+
+
+def fixed_points() -> torch.Tensor:
+    return cube_grid((7, 7, 7)).reshape(1, -1, 3) * 0.9
+
+
+def regularity_of(maps: Maps, name: str) -> float:
+    """The regulariser over a lattice of points, inverse consistency by automatic differentiation (eq. 5)."""
+    forth, back = both_ways(maps)
+    if name == "gradient_inverse_consistency":
+        orders = (forth, back), (back, forth)
+        return sum(float(inverse_consistency_gradient(*order, fixed_points()).detach()) for order in orders)
+    gradients = [jacobian(a) - torch.eye(3) for a in (forth, back)]
+    return float(sum(frobenius(gradient) for gradient in gradients))
+
+
+def jacobian(mapping) -> torch.Tensor:
+    """(1, N, 3, 3) over the lattice of points."""
+    values = mapping(difference_stencil(fixed_points(), 0.01)).unflatten(1, (4, -1))
+    return gradient_on_stencil(values, 0.01)
+
+
+def folded_share(maps: Maps) -> float:
+    return float(torch.stack([torch.linalg.det(jacobian(a)) <= 0 for a in both_ways(maps)]).float().mean())
+
+
+def weights(maps: Maps) -> list[torch.Tensor]:
+    networks = maps.fixed_to_moving, maps.moving_to_fixed
+    return [tensor.clone() for network in networks for tensor in network.state_dict().values()]
+
+
+def parts(maps: Maps) -> list[torch.Tensor]:
+    return [*weights(maps), *(tensor.clone() for tensor in maps.code.tensors())]
+
+
+def same(first, second) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("mode", ["latent", "all"])
+def test_the_whole_loss_is_lower_afterwards_on_points_that_never_change(pairs, mode):
+    """Similarity over every voxel, exact inverse consistency over a lattice, prior: eq. 10, without chance."""
+
+    def loss(maps):
+        regularity = regularity_of(maps, "gradient_inverse_consistency")
+        prior = float(latent_prior(maps.code))
+        return similarity_of(maps, pairs[-1]) + SETTINGS.regularity_weight * regularity + SETTINGS.prior_weight * prior
+
+    maps = start()
+    found = optimise(maps, pairs, settings(optimise=mode)).maps
+    assert loss(found) < 0.9 * loss(maps)
+
+
+@pytest.mark.parametrize("mode", ["latent", "all"])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_every_similarity_is_lowered(similarity, mode):
+    pairs, maps = pairs_for(similarity), start()
+    found = optimise(maps, pairs, settings(optimise=mode, similarity=similarity, regularity="none"))
+    before, after = (similarity_of(m, pairs[-1], similarity) for m in (maps, found.maps))
+    assert after < 0.9 * before
+
+
+@pytest.mark.parametrize("mode", ["latent", "all"])
+@pytest.mark.parametrize("regularity", [name for name in REGULARITIES if name != "none"])
+def test_every_regulariser_is_lowered(pairs, regularity, mode):
+    maps = start(output=0.06)
+    found = optimise(maps, pairs, settings(optimise=mode, regularity=regularity, regularity_weight=20.0))
+    assert regularity_of(found.maps, regularity) < 0.8 * regularity_of(maps, regularity)
+
+
+def test_without_a_regulariser_there_is_no_such_term(pairs):
+    trace = optimise(start(), pairs, settings(regularity="none", iterations=5, prior_weight=0.0)).trace
+    assert set(trace.regularity) == {0.0}
+    assert trace.total == trace.similarity
+
+
+def test_networks_find_what_the_code_alone_does_not(pairs):
+    maps = start(output=0.0)
+    latent, everything = (optimise(maps, pairs, settings(optimise=mode)).maps for mode in ("latent", "all"))
+    assert similarity_of(latent, pairs[-1]) == similarity_of(maps, pairs[-1]), "an output of zero moves nothing"
+    assert similarity_of(everything, pairs[-1]) < 0.7 * similarity_of(maps, pairs[-1])
+
+
+def test_latent_only_leaves_the_networks_untouched_bit_for_bit(pairs):
+    maps = start()
+    before = parts(maps)
+    found = optimise(maps, pairs, settings(optimise="latent")).maps
+    assert found.fixed_to_moving is maps.fixed_to_moving and found.moving_to_fixed is maps.moving_to_fixed
+    assert same(weights(found), before[: len(weights(maps))])
+    assert same(parts(maps), before), "the caller's code neither"
+    assert not any(torch.equal(a, b) for a, b in zip(found.code.tensors(), maps.code.tensors()))
+    assert all(p.grad is None for p in maps.fixed_to_moving.parameters())
+
+
+def test_all_refines_copies_and_leaves_what_it_was_given(pairs):
+    maps = start()
+    before = parts(maps)
+    found = optimise(maps, pairs, settings(optimise="all")).maps
+    assert same(parts(maps), before)
+    for old, new in ((maps.fixed_to_moving, found.fixed_to_moving), (maps.moving_to_fixed, found.moving_to_fixed)):
+        changed = {name for name, value in new.state_dict().items() if not torch.equal(value, old.state_dict()[name])}
+        assert changed == {name for name, _ in old.named_parameters()}, "every weight, no buffer"
+        assert all(p.grad is None and not p.requires_grad for p in old.parameters())
+    assert not any(torch.equal(a, b) for a, b in zip(found.code.tensors(), maps.code.tensors()))
+
+
+@pytest.mark.parametrize("mode", ["latent", "all"])
+def test_what_comes_back_is_frozen(pairs, mode):
+    found = optimise(start(), pairs, settings(optimise=mode, iterations=2)).maps
+    networks = found.fixed_to_moving, found.moving_to_fixed
+    assert not any(p.requires_grad for network in networks for p in network.parameters())
+    assert not any(tensor.requires_grad for tensor in found.code.tensors())
+
+
+@pytest.mark.parametrize("change", [{"iterations": 0}, {"optimise": "none"}])
+def test_nothing_asked_is_nothing_done(pairs, change):
+    maps = start()
+    found = optimise(maps, pairs, settings(**change), is_cancelled=lambda: True)
+    assert found.maps is maps and found.trace == LossTrace() and not found.cancelled
+
+
+@pytest.mark.parametrize("mode", ["latent", "all"])
+def test_a_seed_gives_the_same_result_bit_for_bit_and_another_gives_another(pairs, mode):
+    def run(seed):
+        torch.manual_seed(seed + 100)  # the state of the global generator must not matter
+        maps = start()
+        torch.rand(seed + 1)
+        return optimise(maps, pairs, settings(optimise=mode, seed=seed, iterations=12))
+
+    first, again, other = run(3), run(3), run(4)
+    assert same(parts(first.maps), parts(again.maps)) and first.trace == again.trace
+    assert not same(parts(first.maps), parts(other.maps))
+
+
+def test_the_global_random_numbers_have_no_say_and_are_left_alone(pairs):
+    maps, results = start(), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        results.append(parts(optimise(maps, pairs, settings(iterations=5)).maps))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert same(*results)
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 7, 25])
+def test_the_trace_goes_from_the_first_iteration_to_the_last(pairs, iterations):
+    told = []
+    found = optimise(start(), pairs, settings(iterations=iterations), lambda *step: told.append(step))
+    trace = found.trace
+    assert trace.iteration[0] == 0 and trace.iteration[-1] == iterations - 1 and not found.cancelled
+    assert trace.iteration == sorted(set(trace.iteration))
+    assert len(trace.iteration) == len(trace.similarity) == len(trace.regularity) == len(trace.total)
+    assert told == list(zip(trace.iteration, trace.total))
+    assert np.isfinite([trace.similarity, trace.regularity, trace.total]).all()
+
+
+class Counted:
+    """A compared image that notes each time it is drawn from."""
+
+    def __init__(self, image, name, log):
+        self._image, self._name, self._log = image, name, log
+
+    def __getattr__(self, attribute):
+        return getattr(self._image, attribute)
+
+    def draw(self, count, generator):
+        self._log.append(self._name)
+        return self._image.draw(count, generator)
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 3, 10, 41])
+def test_every_iteration_happens_and_coarse_comes_before_fine(pairs, iterations):
+    log = []
+    counted = [ScaledPair(Counted(pair.fixed, scale, log), pair.moving) for scale, pair in enumerate(pairs)]
+    optimise(start(), counted, settings(iterations=iterations, regularity="none"))
+    assert len(log) == iterations and log == sorted(log)
+    if iterations >= 10:
+        assert [scale for scale, _ in itertools.groupby(log)] == list(range(len(SCALES)))
+
+
+def test_scales_are_a_schedule():
+    """Coarse to fine, all of the iterations, stricter while far away."""
+    assert sum(scale.share for scale in SCALES) == pytest.approx(1)
+    spacings, strictness = [s.spacing_mm for s in SCALES], [s.regularity for s in SCALES]
+    assert spacings == sorted(spacings, reverse=True) and strictness == sorted(strictness, reverse=True)
+
+
+def test_a_pair_is_prepared_at_every_scale():
+    asked, cubes = [], two_cubes()
+
+    def cubes_at(spacing_mm):
+        asked.append(spacing_mm)
+        return cubes
+
+    pairs = scaled_pairs(cubes_at, "ncc")
+    assert asked == [scale.spacing_mm for scale in SCALES] and len(pairs) == len(SCALES)
+    for pair in pairs:
+        torch.testing.assert_close(pair.fixed.features, cubes[0].image * cubes[0].lungs)
+        torch.testing.assert_close(pair.moving.features, cubes[1].image * cubes[1].lungs)
+
+
+def test_cancelled_it_returns_the_state_so_far_and_says_so(pairs):
+    """Cancelled at the third look: three entries in the trace, a code that has moved, a lower loss than at the start."""
+    answers = iter([False, False, True])
+    maps = start()
+    found = optimise(maps, pairs, settings(iterations=1000), is_cancelled=lambda: next(answers))
+    assert found.cancelled and len(found.trace.iteration) == 3 and found.trace.iteration[-1] < 999
+    assert not same(found.maps.code.tensors(), maps.code.tensors())
+    assert similarity_of(found.maps, pairs[-1]) < similarity_of(maps, pairs[-1])
+
+
+def test_cancelled_at_the_last_iteration_it_is_simply_done(pairs):
+    found = optimise(start(), pairs, settings(iterations=1), is_cancelled=lambda: True)
+    assert not found.cancelled and found.trace.iteration == [0]
+
+
+def test_an_image_with_nan_stops_it_with_the_trace():
+    fixed, moving = two_cubes()
+    fixed.image[..., 10, 10, 10] = torch.nan
+    pairs = scaled_pairs(lambda spacing_mm: (fixed, moving), "local_ncc")
+    maps = start()
+    before = parts(maps)
+    with pytest.raises(OptimisationDivergedError, match="diverged at iteration 0.*learning rates") as error:
+        optimise(maps, pairs, settings(similarity_sampling_ratio=1.0))
+    assert error.value.trace.iteration == [0] and np.isnan(error.value.trace.total[0])
+    assert same(parts(maps), before)
+
+
+def test_the_trace_of_a_late_failure_shows_how_it_went(pairs):
+    """Only the fine images are damaged: the looks at the coarse ones are finite and in the trace."""
+    fixed, moving = two_cubes()
+    fixed.image.fill_(torch.nan)
+    damaged = [pairs[0], scaled_pairs(lambda spacing_mm: (fixed, moving), "local_ncc")[-1]]
+    with pytest.raises(OptimisationDivergedError) as error:
+        optimise(start(), damaged, settings(iterations=60))
+    total = error.value.trace.total
+    assert len(total) > 1 and np.isfinite(total[:-1]).all() and np.isnan(total[-1])
+
+
+@pytest.mark.parametrize(
+    ("gradient", "determinant"),
+    [
+        (np.eye(3), 1.0),
+        (np.diag([1.3, 0.9, 1.1]), 1.287),
+        ([[0, -1, 0], [1, 0, 0], [0, 0, 1]], 1.0),
+        ([[1, 5, -3], [0, 1, 4], [0, 0, 1]], 1.0),
+        (np.diag([1.0, 1.0, SMALLEST_DETERMINANT + 1e-4]), SMALLEST_DETERMINANT + 1e-4),
+        (np.diag([1.0, 0.0, 1.0]), 0.0),
+        (np.diag([-1.0, 1.0, 1.0]), -1.0),
+        (np.diag([1.0, 2.0, -1.5]), -3.0),
+        ([[0, 1, 0], [1, 0, 0], [0, 0, 1]], -1.0),
+    ],
+    ids=["identity", "stretch", "turn", "shear", "just healthy", "flat", "mirror", "wide mirror", "exchange"],
+)
+def test_the_barrier_is_nothing_for_healthy_maps_and_the_squared_lack_for_folding_ones(gradient, determinant):
+    lack = max(0.0, SMALLEST_DETERMINANT - determinant)
+    barrier = fold_barrier(torch.tensor(np.asarray(gradient, np.float32))[None, None])
+    assert float(barrier) == pytest.approx(lack**2, abs=1e-6)
+
+
+def test_the_barrier_is_the_mean_over_points_and_pushes_only_where_they_fold():
+    """Three healthy points, one mirrored with det -1: a quarter of its barrier, and gradient there alone."""
+    gradient = torch.eye(3).repeat(1, 4, 1, 1)
+    gradient[0, 2, 0, 0] = -1
+    gradient.requires_grad_(True)
+    barrier = fold_barrier(gradient)
+    barrier.backward()
+    assert float(barrier.detach()) == pytest.approx((SMALLEST_DETERMINANT + 1) ** 2 / 4)
+    pushed = gradient.grad[0].abs().amax((-1, -2)) > 0
+    assert pushed.tolist() == [False, False, True, False]
+    assert gradient.grad[0, 2, 0, 0] < 0, "down the gradient, the stretch along the axis rises again"
+
+
+def test_a_folding_start_is_unfolded(pairs):
+    maps = start(output=0.35)
+    found = optimise(maps, pairs, settings(optimise="all", iterations=60, network_learning_rate=0.01)).maps
+    assert folded_share(maps) > 0.05
+    assert folded_share(found) < folded_share(maps) / 5
+
+
+def test_a_copy_of_the_start_is_as_good_as_the_start(pairs):
+    """Nothing is kept between runs: the result depends on values only."""
+    maps = start()
+    first = optimise(maps, pairs, settings(iterations=3)).maps
+    second = optimise(copy.deepcopy(maps), pairs_for(), settings(iterations=3)).maps
+    assert same(parts(first), parts(second))
