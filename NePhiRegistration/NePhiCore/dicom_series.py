@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def read_dicom_series(folder: Path, name: str) -> sitk.Image:
     """The largest series of the folder as one image; subfolders are not searched.
 
     Raises:
-        InvalidVolumeError: no DICOM slices, two series that are equally large, slices of unequal size or
+        InvalidVolumeError: a folder that may not be read, no DICOM slices, two series that are equally large, slices of unequal size or
             orientation, slices that are missing, doubled or tilted against their normal, unreadable voxels.
         DeviceMemoryError: no memory for the voxels.
     """
@@ -43,6 +44,8 @@ def read_dicom_series(folder: Path, name: str) -> sitk.Image:
 
 
 def _largest_series(folder: Path, name: str) -> tuple[str, ...]:
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise InvalidVolumeError(f"{name}: {folder} may not be read by this user. Change its permissions.")
     with quiet_itk():
         series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
         files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier) for identifier in series]

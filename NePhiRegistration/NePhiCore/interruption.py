@@ -9,15 +9,17 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ctrl-C, kill, a terminal that is closed (which Windows does not have).
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 # One Ctrl-C may arrive twice, directly and through the process group (make, timeout).
 _SAME_S = 0.5
 
 
 class Interruption:
-    """While its ``with`` block runs, the first SIGINT or SIGTERM is noted and the second raises KeyboardInterrupt.
+    """While its ``with`` block runs, the first signal to stop is noted and the second raises KeyboardInterrupt.
 
-    Outside the main thread, where Python forbids it, no signal is caught.
+    A signal that the process was started to ignore (``nohup``) stays ignored. Outside the main thread, where Python
+    forbids it, no signal is caught.
     """
 
     def __init__(self) -> None:
@@ -27,7 +29,8 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -59,26 +59,11 @@ def inverse_consistency_gradient(outer: PointMap, inner: PointMap, points_norm: 
     return torch.stack(rows, -2).square().sum((-1, -2)).mean()
 
 
-def round_trip_jacobian(outer: PointMap, inner: PointMap, points_norm: Tensor, step: float) -> tuple[Tensor, Tensor]:
-    """The round trip minus identity and its gradient, by forward differences: no double backward.
-
-    Four evaluations a point (ICON's scheme, Greer et al. 2021).
-
-    Args:
-        points_norm: (B, N, 3).
-        step: width of the difference, cube units.
-
-    Returns:
-        (B, N, 3) residual outer(inner(x)) - x and (B, N, 3, 3) its gradient, [..., a, b] = d residual_a / d x_b.
-    """
-    _check_points(points_norm)
-    stencil = difference_stencil(points_norm, step)
-    residual = (outer(inner(stencil)) - stencil).unflatten(1, (4, -1))
-    return residual[:, 0], gradient_on_stencil(residual, step)
-
-
 def difference_stencil(points_norm: Tensor, step: float) -> Tensor:
-    """(B, N, 3) -> (B, 4 N, 3): the points, then the points moved by `step` along each axis."""
+    """(B, N, 3) -> (B, 4 N, 3): the points, then the points moved by `step` along each axis.
+
+    Differences of maps over this stencil give gradients without double backward (ICON, Greer et al. 2021).
+    """
     offsets = torch.zeros(4, 1, 3, dtype=points_norm.dtype, device=points_norm.device)
     offsets[1:, 0] = torch.eye(3, dtype=points_norm.dtype, device=points_norm.device) * step
     return (points_norm[:, None] + offsets).flatten(1, 2)

@@ -71,7 +71,8 @@ def check_nifti(path: Path, name: str) -> None:
         )
     if bad_voxels:
         raise InvalidVolumeError(
-            f"{name}: {bad_voxels} voxels of {path} are NaN or infinite. Replace them (air is -1000 HU) first."
+            f"{name}: {bad_voxels} voxels of {path} are NaN or infinite. Replace them first: air in a CT is -1000 HU, "
+            "0 is outside in a mask."
         )
 
 

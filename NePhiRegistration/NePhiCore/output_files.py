@@ -99,6 +99,12 @@ def _check_target(target: Path, real: Path) -> None:
     if not os.path.isdir(folder):
         problem = "is not a folder" if os.path.exists(folder) else "does not exist"
         raise OutputError(f"{target} cannot be written: the folder {folder} {problem}. Create it or choose another.")
+    try:
+        os.stat(real)
+    except FileNotFoundError:
+        pass  # as it should be: it will be made
+    except OSError as error:  # a name that is too long for the disk, a loop of links
+        raise OutputError(f"{target} cannot be written ({error.strerror}). Choose another name.") from error
     if os.path.isdir(real):
         raise OutputError(f"{target} cannot be written: it is a folder. Give the name of a file.")
     if os.path.exists(real) and not (os.path.isfile(real) and os.access(real, os.W_OK)):

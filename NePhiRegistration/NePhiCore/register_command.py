@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_run import Run
@@ -74,10 +75,17 @@ def _output_paths(options: Namespace) -> OutputPaths:
     )
     inputs = [path for name in (*_INPUTS, "model") if (path := getattr(options, name)) is not None]
     for path in inputs:
-        if not os.path.exists(path):
-            raise NePhiError(f"The input {path} does not exist. Check the path.")
+        _check_exists(path)
     paths.check(inputs)
     return paths
+
+
+def _check_exists(path: Path) -> None:
+    try:
+        os.stat(path)
+    except OSError as error:
+        problem = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be reached ({error.strerror})"
+        raise NePhiError(f"The input {path} {problem}. Check the path.") from error
 
 
 def _read_pair(options: Namespace) -> Pair:

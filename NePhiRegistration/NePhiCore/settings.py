@@ -97,8 +97,8 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def _check_range(name: str, value, low: float, high: float, whole: bool = False, above_low: bool = False) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or (whole and value != int(value)) or not (low <= value <= high) or (above_low and value == low):
+    is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not is_number or not (low <= value <= high) or (above_low and value == low):
         bracket = "(" if above_low else "["
         kind = "a whole number" if whole else "a number"
         raise SettingsError(f"{name} must be {kind} in {bracket}{low:g}, {high:g}], got {value!r}.")

@@ -155,18 +155,18 @@ def test_what_a_start_takes_out_of_the_cube_matches_nothing():
     assert found.cost.min() > 1
 
 
-def test_a_cell_that_shows_something_else_follows_its_neighbours():
-    """One cell's texture replaced: alone it finds anything, coupled it goes where the others go."""
-    shift, cell = (2, -1, 3), (5, 6, 8)
-    where = tuple(slice(4 * c, 4 * c + 4) for c in cell)
-    moving, fixed = moved(texture(), shift), texture()
-    fixed[(0, slice(None), *where)] = texture(7)[(0, slice(None), *where)]
-    found = match(fixed, moving, two_lungs(), ONE_STAGE)
-    assert found.lungs[(0, 0, *cell)] > 0.9
-    truth = torch.tensor(shift, dtype=torch.float32)
-    assert (found.best[(0, slice(None), *cell)] / STEP - truth).norm() > 1
-    assert (found.coupled[(0, slice(None), *cell)] / STEP - truth).norm() < 0.5
-    assert found.cost[(0, 0, *cell)] > 100 * found.cost.median() + 0.1
+def test_cells_that_show_something_else_follow_their_neighbours():
+    """A third of the cells shows other texture: alone they are 5 voxels off, the mean with neighbours 1.5, coupled 0.4."""
+    shift, lungs = torch.tensor([2.0, -1.0, 3.0])[:, None], two_lungs()
+    generator = torch.Generator().manual_seed(3)
+    is_other = torch.rand(1, 1, 12, 12, 12, generator=generator) < 1 / 3
+    other = is_other.repeat_interleave(4, 2).repeat_interleave(4, 3).repeat_interleave(4, 4)
+    found = match(torch.where(other, texture(7), texture()), moved(texture(), (2, -1, 3)), lungs, ONE_STAGE)
+    where = is_other[0, 0] & in_lungs(found, 0.9)
+    alone, coupled = ((voxels(field, where) - shift).norm(dim=0) for field in (found.best, found.coupled))
+    mean = (voxels(neighbours_mean(found.best, found.lungs), where) - shift).norm(dim=0)
+    assert where.sum() > 20 and alone.mean() > 2
+    assert coupled.mean() < 0.5 and coupled.mean() < mean.mean() / 3
 
 
 def test_the_same_images_give_the_same_matches_bit_for_bit():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from command_cases import SMALL_MODEL
 
+from NePhiCore.encoder import HEAD_INPUTS, matched_displacements
 from NePhiCore.errors import SettingsError
 from NePhiCore.latent_code import LatentCode
 from NePhiCore.model import ModelConfig, NePhiModel, map_points
@@ -72,18 +73,21 @@ def test_the_config_sets_every_size():
     assert [tuple(layer.weight.shape) for layer in network.global_modulation] == [(6, 3)] * 3
 
 
-def test_encoding_passes_what_is_known_and_builds_no_graph(model, monkeypatch):
-    asked = []
+def test_encoding_hands_on_what_the_search_found_and_builds_no_graph(model, monkeypatch):
+    asked, weight = [], torch.ones(1, requires_grad=True)
+    found = torch.rand(1, HEAD_INPUTS, 3, 3, 3)
 
-    def encoder(fixed, moving, known):
+    def matches(fixed, moving, known):
         asked.append((fixed, moving, known))
-        return LatentCode(weight * 2, weight * 3)
+        return found
 
-    weight = torch.ones(1, requires_grad=True)
-    monkeypatch.setattr(model.encoder, "forward", encoder)
-    code = model.encode("fixed", "moving", "known")
+    monkeypatch.setattr(model.encoder, "matches", matches)
+    monkeypatch.setattr(model.encoder, "code_from_matches", lambda m: LatentCode(m.sum() * weight, m.mean() * weight))
+    code, matched = model.encode("fixed", "moving", "known")
     assert asked == [("fixed", "moving", "known")]
+    assert (code.global_code, code.local_code) == (found.sum(), found.mean())
     assert not any(part.requires_grad for part in code.tensors())
+    assert all(torch.equal(got, expected) for got, expected in zip(matched, matched_displacements(found), strict=True))
 
 
 class Swirl(torch.nn.Module):

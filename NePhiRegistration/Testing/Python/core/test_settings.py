@@ -72,7 +72,7 @@ def test_what_is_no_number_is_refused(name, value):
         RegistrationSettings(**{name: value})
 
 
-@pytest.mark.parametrize("value", [1.5, "7", True, None, [7]])
+@pytest.mark.parametrize("value", [1.5, 7.0, math.nan, math.inf, "7", True, None, [7]])
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_is_no_whole_number_is_refused(name, value):
     with pytest.raises(SettingsError, match="must be a whole number in"):
