@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,7 +81,9 @@ def _read_bytes(path: Path) -> bytes:
 def _unpack(path: Path, data: bytes) -> dict:
     try:
         _check_archive(path, data)
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice for programmers, as on a TorchScript file
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (ModelFileError, MemoryError):
         raise
     except Exception as error:  # a damaged pickle can raise anything: IndexError, TypeError, AttributeError, ...

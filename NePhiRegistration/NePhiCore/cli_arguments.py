@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from . import __version__
 from .errors import SettingsError
-from .settings import DEVICES, PRESETS
+from .settings import DEVICES, PRESETS, settings_for
 
 _EXIT_CODES = (
     "exit code: 0 done; 1 a fault of the program; 2 an input, setting or output that cannot be used; "
@@ -97,15 +97,19 @@ def _add_method(group) -> None:
         default="balanced",
         help="fast: the encoder alone; balanced (default): then the latent code is optimised; accurate: networks too",
     )
-    group.add_argument("--iterations", type=int, metavar="N", help="optimisation steps; 0 is off")
+    balanced, accurate = settings_for("balanced"), settings_for("accurate")
+    steps = f"(default {balanced.iterations}, accurate: {accurate.iterations})"
+    group.add_argument("--iterations", type=int, metavar="N", help=f"optimisation steps; 0 is off {steps}")
     group.add_argument("--optimise", choices=("latent", "all"), help="the latent code alone, or the networks with it")
+
+    def add(name: str, kind: type, metavar: str, text: str, default: float) -> None:
+        group.add_argument(name, type=kind, metavar=metavar, help=f"{text} (default {default:g})")
+
     share = "share of the lung voxels, in (0, 1],"
-    group.add_argument("--similarity-sampling-ratio", type=float, metavar="r", help=f"{share} compared at each step")
-    group.add_argument(
-        "--regularity-sampling-ratio", type=float, metavar="r", help=f"{share} kept regular at each step"
-    )
-    group.add_argument("--grid-spacing", type=float, metavar="MM", help="largest spacing of the written maps")
-    group.add_argument("--seed", type=int, metavar="S", help="seed of every random draw (default 0)")
+    add("--similarity-sampling-ratio", float, "r", f"{share} compared at a step", balanced.similarity_sampling_ratio)
+    add("--regularity-sampling-ratio", float, "r", f"{share} kept regular", balanced.regularity_sampling_ratio)
+    add("--grid-spacing", float, "MM", "largest spacing of the written maps, 0.5 to 50", balanced.grid_spacing_mm)
+    add("--seed", int, "S", "seed of every random draw", balanced.seed)
 
 
 def _add_demo(commands) -> None:

@@ -21,8 +21,9 @@ def read_dicom_series(folder: Path, name: str) -> sitk.Image:
     """The largest series of the folder as one image; subfolders are not searched.
 
     Raises:
-        InvalidVolumeError: a folder that may not be read, no DICOM slices, two series that are equally large, slices of unequal size or
-            orientation, slices that are missing, doubled or tilted against their normal, unreadable voxels.
+        InvalidVolumeError: a folder that may not be read, no DICOM slices, two series that are equally large, slices
+            of unequal size or orientation, slices that are missing, doubled or tilted against their normal,
+            unreadable voxels.
         DeviceMemoryError: no memory for the voxels.
     """
     files = _largest_series(folder, name)

@@ -9,8 +9,9 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-# Ctrl-C, kill, a terminal that is closed (which Windows does not have).
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+# Ctrl-C, kill, and a terminal that is closed, which Windows does not have.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP = getattr(signal, "SIGHUP", None)
 # One Ctrl-C may arrive twice, directly and through the process group (make, timeout).
 _SAME_S = 0.5
 
@@ -18,8 +19,8 @@ _SAME_S = 0.5
 class Interruption:
     """While its ``with`` block runs, the first signal to stop is noted and the second raises KeyboardInterrupt.
 
-    A signal that the process was started to ignore (``nohup``) stays ignored. Outside the main thread, where Python
-    forbids it, no signal is caught.
+    A closed terminal stops it too, unless the process was started to ignore that (``nohup``). Outside the main
+    thread, where Python forbids it, no signal is caught.
     """
 
     def __init__(self) -> None:
@@ -29,8 +30,9 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-            self._before = {number: signal.signal(number, self._note) for number in heeded}
+            heeds_hang_up = _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN
+            numbers = (*_SIGNALS, _HANG_UP) if heeds_hang_up else _SIGNALS
+            self._before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(self, *error: object) -> None:

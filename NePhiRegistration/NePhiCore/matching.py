@@ -20,6 +20,7 @@ Tensor = torch.Tensor
 
 COUPLINGS = (0.001, 0.003, 0.01, 0.03, 0.1)  # rising weight of agreement with the neighbours
 OUTLIER = 4.0  # a squared feature difference beyond this says "no match", not "how far from one"
+TIE_BREAK = 1e-6
 EMPTY = 0.05  # a cell with less lung than this has nothing to match
 
 
@@ -153,7 +154,8 @@ def _pull_back(moving: Tensor, start: Tensor) -> Tensor:
 def _couple(cost: Tensor, share: Tensor, shifts: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
     """Make neighbouring cells agree. All in voxels: cost (K, n, n, n), shifts (K, 3), base (1, 3, n, n, n)."""
     relative = share / share.mean().clamp(min=1e-6)
-    flat = cost.flatten(1) / share.mean().clamp(min=1e-6)
+    # Where there is nothing to compare all displacements cost the same: prefer the one found so far.
+    flat = cost.flatten(1) / share.mean().clamp(min=1e-6) + TIE_BREAK * shifts.square().sum(1)[:, None]
     best = base + shifts[flat.argmin(0)].T.reshape(base.shape)
     field = neighbours_mean(best, share)
     for coupling in COUPLINGS:

@@ -101,6 +101,7 @@ def scaled_pairs(cubes_at: Callable[[float], tuple[CubeImage, CubeImage]], simil
     return [ScaledPair(*(ComparedImage.of(c, kind, s.widths) for c in cubes_at(s.spacing_mm))) for s in SCALES]
 
 
+@torch.enable_grad()
 def optimise(
     maps: Maps,
     pairs: list[ScaledPair],
@@ -184,8 +185,9 @@ class _Run:
         self.regularity_points = max(8, round(settings.regularity_sampling_ratio * voxels))
 
     def maps(self) -> Maps:
-        networks = [network.requires_grad_(False) for network in self.networks]
-        return Maps(networks[0], networks[1], self.code.frozen())
+        if self.settings.optimise == "all":
+            self.networks = [network.requires_grad_(False) for network in self.networks]
+        return Maps(*self.networks, self.code.frozen())
 
     def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
         """One step of Adam; returns similarity, regularity and the whole loss."""
@@ -255,7 +257,7 @@ def fold_barrier(gradient: Tensor) -> Tensor:
 
 
 def robust_distance(points_norm: Tensor, others_norm: Tensor) -> Tensor:
-    """Mean of d^2 / (d^2 + s^2) (Geman and McClure 1987): pairs further apart than s = WRONG_MATCH hardly pull. Scalar."""
+    """Mean of d^2 / (d^2 + s^2) (Geman and McClure 1987): pairs further apart than s = WRONG_MATCH hardly pull."""
     square = (points_norm - others_norm).square().sum(-1)
     return (square / (square + WRONG_MATCH**2)).mean()
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -99,12 +100,6 @@ def _check_target(target: Path, real: Path) -> None:
     if not os.path.isdir(folder):
         problem = "is not a folder" if os.path.exists(folder) else "does not exist"
         raise OutputError(f"{target} cannot be written: the folder {folder} {problem}. Create it or choose another.")
-    try:
-        os.stat(real)
-    except FileNotFoundError:
-        pass  # as it should be: it will be made
-    except OSError as error:  # a name that is too long for the disk, a loop of links
-        raise OutputError(f"{target} cannot be written ({error.strerror}). Choose another name.") from error
     if os.path.isdir(real):
         raise OutputError(f"{target} cannot be written: it is a folder. Give the name of a file.")
     if os.path.exists(real) and not (os.path.isfile(real) and os.access(real, os.W_OK)):
@@ -119,6 +114,11 @@ def _check_target(target: Path, real: Path) -> None:
             f"{target} cannot be written: no file can be made in the folder {folder} ({error.strerror}). "
             "Choose another folder."
         ) from error
+    try:
+        with suppress(FileNotFoundError):
+            os.stat(real)
+    except OSError as error:  # a name that is too long
+        raise OutputError(f"{target} cannot be written ({error.strerror}). Choose another name.") from error
 
 
 def _flush_to_disk(path: Path) -> None:

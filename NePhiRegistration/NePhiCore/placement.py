@@ -67,8 +67,9 @@ def _check_arrival(moving_cube: np.ndarray, moving: ImageGeometry) -> None:
     boxes = transform_points(moving_cube, corners_norm), moving.corners_ras_mm()
     if not _overlap(*boxes):
         raise InvalidTransformError(
-            f"The initial transform carries the fixed lungs to {_span(boxes[0])}, outside the moving image, which covers "
-            f"{_span(boxes[1])} (R, A, S). It must map fixed points to moving points, LPS mm; is it the inverse?"
+            f"The initial transform carries the fixed lungs to {_span(boxes[0])}, outside the moving image, "
+            f"which covers {_span(boxes[1])} (R, A, S). It must map fixed points to moving points, LPS mm; "
+            "is it the inverse?"
         )
 
 

@@ -47,7 +47,9 @@ def read_linear(grid: Tensor, points_norm: Tensor) -> Tensor:
                 weights.append(share[0] * share[1] * share[2])
     index, weight = torch.stack(corners, -1), torch.stack(weights, -1)
     rows = grid.flatten(2).transpose(1, 2).reshape(-1, channels)
-    return torch.einsum("bnkc,bnk->bnc", rows[index], weight)
+    # Not rows[index]: its backward adds up in whatever order the threads of a CPU come, and takes twice as long.
+    corner_values = rows.index_select(0, index.flatten()).unflatten(0, index.shape)
+    return torch.einsum("bnkc,bnk->bnc", corner_values, weight)
 
 
 def read_image(image: Tensor, points_norm: Tensor) -> Tensor:

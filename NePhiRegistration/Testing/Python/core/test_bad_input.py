@@ -108,6 +108,11 @@ def test_a_missing_file(pair, outputs, option):
     check_refused(finished, outputs, "nowhere.nii.gz does not exist")
 
 
+def test_a_file_that_cannot_be_reached(pair, outputs):
+    finished = run(register_arguments(pair, outputs, moving=pair / "fixed.nii.gz" / "ct.nrrd"))
+    check_refused(finished, outputs, "ct.nrrd cannot be reached")
+
+
 @pytest.mark.parametrize("which", ["fixed", "moving", "fixed_mask", "moving_mask"])
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
 def test_a_truncated_file(pair, tmp_path, outputs, which, suffix):

@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -164,6 +165,16 @@ def test_a_zip_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "letters.pt", "w") as archive:
         archive.writestr("letters/letter.txt", "Dear colleague")
     check_refused(tmp_path / "letters.pt", "not a NePhi model", WHAT_TO_DO)
+
+
+def test_a_torchscript_file_is_refused_without_torchs_advice_for_programmers(good, tmp_path, recwarn):
+    (tmp_path / "script.pt").write_bytes(good.read_bytes())
+    with zipfile.ZipFile(tmp_path / "script.pt", "a") as archive:
+        archive.writestr(f"{archive.namelist()[0].split('/')[0]}/constants.pkl", b"")  # torch knows it by this
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        check_refused(tmp_path / "script.pt", "not a NePhi model", WHAT_TO_DO)
+    assert not recwarn.list
 
 
 def test_a_file_of_the_old_torch_format_is_refused(content, tmp_path):

@@ -2,7 +2,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -340,12 +339,3 @@ def test_a_closed_pipe_costs_the_summary_but_not_the_result(pair, tmp_path):
     os.close(write_end)
     assert finished.returncode == 0
     assert set(files_in(tmp_path)) == {"transform.h5", "report.json"}
-
-
-def test_every_option_of_the_command_is_in_the_readme(repository, capsys):
-    with pytest.raises(SystemExit):
-        main(["register", "--help"])
-    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
-    described = set(re.findall(r"--[a-z-]+", (repository / "README.md").read_text()))
-    assert len(options) > 15
-    assert options - described == set()

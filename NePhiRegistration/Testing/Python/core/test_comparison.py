@@ -142,7 +142,7 @@ def test_a_denser_lung_is_still_the_same_lung(name, tolerance):
 
 
 def test_only_the_paper_s_ncc_takes_bright_for_dark():
-    """Eq. 8 squares the correlation, so an inverted image looks the same inside the lungs; to the others it does not."""
+    """Eq. 8 squares the correlation: inside the lungs an inverted image looks the same; to the others it does not."""
     inside = torch.tensor(np.argwhere(ndimage.binary_erosion(box_of_lung()))) / (torch.tensor(SHAPE) - 1) * 2 - 1
     losses = {}
     for name, similarity in SIMILARITY_TABLE.items():

@@ -162,3 +162,10 @@ def test_no_memory_for_the_slices_is_not_called_a_damaged_series(tmp_path, ct_im
     monkeypatch.setattr(f"SimpleITK.{step}", raises(error))
     with pytest.raises(DeviceMemoryError):
         read_volume(tmp_path, "fixed")
+
+
+def test_a_folder_that_may_not_be_read_is_not_called_empty(tmp_path, ct_image, monkeypatch):
+    write_slices(tmp_path, ct_image)
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(InvalidVolumeError, match="fixed: .* may not be read by this user"):
+        read_volume(tmp_path, "fixed")

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from NePhiCore.encoder import HEAD_INPUTS, SEARCH_SIZE, Encoder, inverse_displacement, match_channels
+from NePhiCore.encoder import (
+    HEAD_INPUTS,
+    SEARCH_SIZE,
+    Encoder,
+    inverse_displacement,
+    match_channels,
+    matched_displacements,
+)
 from NePhiCore.features import gaussian_blur
 from NePhiCore.latent_code import LatentCode
 from NePhiCore.matching import Match, cell_centres
@@ -69,6 +76,14 @@ def test_a_shift_is_seen_forth_and_back(seen):
             assert error.abs().mean() < 0.3 * 2 / SEARCH_SIZE, "a third of a voxel"
 
 
+def test_what_the_search_found_is_told_in_cube_units_forth_and_back(seen):
+    truth = torch.tensor(SHIFT) * 2 / (SEARCH_SIZE - 1)
+    for displacement, lungs, sign in zip(matched_displacements(seen), (seen[0, 7], seen[0, 15]), (1, -1)):
+        assert displacement.shape == (1, 3, MATCHES_SIZE, MATCHES_SIZE, MATCHES_SIZE)
+        error = displacement[0][:, lungs > 0.99] - sign * truth[:, None]
+        assert error.abs().mean() < 0.3 * 2 / SEARCH_SIZE
+
+
 def test_the_lungs_of_each_image_are_seen_in_its_own_half(seen, a_shifted_pair):
     for lungs, image in zip((seen[:, 7:8], seen[:, 15:16]), a_shifted_pair):
         cells = F.avg_pool3d(image.lungs, 2)
@@ -90,7 +105,7 @@ def test_matches_do_not_depend_on_the_weights_and_come_again_bit_for_bit():
 
 
 def test_a_known_displacement_is_searched_around_in_both_directions():
-    """Texture that repeats every 16 voxels fits where it is and 16 voxels on: what is known decides, to half a voxel."""
+    """Texture that repeats each 16 voxels fits where it is and 16 voxels on: what is known decides, to half a voxel."""
     period, step = 16, 2 / (SMALL - 1)
     image = a_cube(SMALL).image[:, :, :, :period].repeat(1, 1, 1, 3, 1)[:, :, :, :SMALL]
     cube = CubeImage(image, torch.ones_like(image), torch.eye(4).numpy())

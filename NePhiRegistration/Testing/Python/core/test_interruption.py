@@ -7,7 +7,10 @@ from NePhiCore import interruption
 from NePhiCore.interruption import Interruption
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+HANG_UP = getattr(signal, "SIGHUP", None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] + [HANG_UP] * (HANG_UP is not None))
 def test_the_first_signal_is_only_noted(number, capfd):
     with Interruption() as stopped:
         assert not stopped.happened
@@ -22,6 +25,17 @@ def test_the_second_signal_quits(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.skipif(HANG_UP is None, reason="NOT TESTED HERE: this system has no such signal")
+def test_a_closed_terminal_is_ignored_where_the_process_was_started_so():
+    before = signal.signal(HANG_UP, signal.SIG_IGN)
+    try:
+        with Interruption() as stopped:
+            signal.raise_signal(HANG_UP)
+            assert not stopped.happened
+    finally:
+        signal.signal(HANG_UP, before)
 
 
 def test_one_key_press_that_arrives_twice_is_one():

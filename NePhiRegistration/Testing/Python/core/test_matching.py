@@ -156,7 +156,7 @@ def test_what_a_start_takes_out_of_the_cube_matches_nothing():
 
 
 def test_cells_that_show_something_else_follow_their_neighbours():
-    """A third of the cells shows other texture: alone they are 5 voxels off, the mean with neighbours 1.5, coupled 0.4."""
+    """A third of the cells shows other texture: alone they are 5 voxels off, averaged 1.5, coupled 0.4."""
     shift, lungs = torch.tensor([2.0, -1.0, 3.0])[:, None], two_lungs()
     generator = torch.Generator().manual_seed(3)
     is_other = torch.rand(1, 1, 12, 12, 12, generator=generator) < 1 / 3

@@ -7,130 +7,41 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
-
-from NePhiCore.comparison import SIMILARITY_TABLE
-from NePhiCore.errors import OptimisationDivergedError
-from NePhiCore.latent_code import LatentCode
-from NePhiCore.losses import (
-    difference_stencil,
-    frobenius,
-    gradient_on_stencil,
-    inverse_consistency_gradient,
-    latent_prior,
+from optimisation_cases import (
+    SETTINGS,
+    a_constant,
+    folded_share,
+    mean_displacements,
+    pairs_for,
+    parts,
+    regularity_of,
+    same,
+    settings,
+    similarity_of,
+    start,
+    two_cubes,
+    weights,
 )
-from NePhiCore.model import ModelConfig, NePhiModel, map_points
+
+from NePhiCore.errors import OptimisationDivergedError
+from NePhiCore.losses import latent_prior
 from NePhiCore.optimisation import (
     SCALES,
     SMALLEST_DETERMINANT,
+    WRONG_MATCH,
     LossTrace,
-    Maps,
     ScaledPair,
     fold_barrier,
     optimise,
+    robust_distance,
     scaled_pairs,
 )
-from NePhiCore.preprocessing import CubeImage
-from NePhiCore.sampling import cube_grid, read_image
-from NePhiCore.settings import REGULARITIES, SIMILARITIES, RegistrationSettings
-
-SIDE = 20
-CONFIG = ModelConfig(4, 4, 5, width=16, frequencies=8, frequency_scale=0.3, encoder_width=8)
-SETTINGS = RegistrationSettings(
-    iterations=30,
-    latent_learning_rate=0.03,
-    network_learning_rate=0.003,
-    similarity_sampling_ratio=0.2,
-    regularity_sampling_ratio=0.05,
-    device="cpu",
-)
-
-
-def settings(**changes) -> RegistrationSettings:
-    return dataclasses.replace(SETTINGS, **changes)
-
-
-def start(output=0.03, seed=0) -> Maps:
-    """Frozen random networks that move points by some hundredths of the cube, and a random code."""
-    torch.manual_seed(seed)
-    model = NePhiModel(CONFIG).requires_grad_(False)
-    for network in (model.fixed_to_moving, model.moving_to_fixed):
-        torch.nn.init.normal_(network.output.weight, std=output)
-    code = LatentCode(torch.randn(1, 4) * 0.3, torch.randn(1, 4, 5, 5, 5) * 0.3)
-    return Maps(model.fixed_to_moving, model.moving_to_fixed, code)
-
-
-def two_cubes() -> tuple[CubeImage, CubeImage]:
-    """Texture in a ball of lung, and the same seen through a smooth motion of up to 0.12 cube units."""
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(SIDE,) * 3), 1.5)
-    image = torch.tensor((noise - noise.min()) / np.ptp(noise), dtype=torch.float32)[None, None]
-    points = cube_grid((SIDE,) * 3)
-    lungs = (points.square().sum(-1) < 0.7**2).float()[None, None]
-    motion = 0.12 * torch.cos(points) * torch.tensor([1.0, -0.5, 0.3])
-    moved = [read_image(part, (points + motion).reshape(1, -1, 3)).reshape(part.shape) for part in (image, lungs)]
-    return CubeImage(image, lungs, np.eye(4)), CubeImage(*moved, np.eye(4))
-
-
-def pairs_for(similarity="local_ncc") -> list[ScaledPair]:
-    cubes = two_cubes()
-    return scaled_pairs(lambda spacing_mm: cubes, similarity)
+from NePhiCore.settings import REGULARITIES, SIMILARITIES
 
 
 @pytest.fixture(scope="module")
 def pairs() -> list[ScaledPair]:
     return pairs_for()
-
-
-def both_ways(maps: Maps):
-    return [
-        lambda points, network=network: map_points(network, points, maps.code)
-        for network in (maps.fixed_to_moving, maps.moving_to_fixed)
-    ]
-
-
-def similarity_of(maps: Maps, pair: ScaledPair, name="local_ncc") -> float:
-    """The data term over every voxel of both lungs: no chance in it."""
-    forth, back = both_ways(maps)
-    loss, fixed, moving = SIMILARITY_TABLE[name].loss, pair.fixed.candidates_norm[None], pair.moving.candidates_norm[None]
-    there = loss(pair.fixed.read(fixed), pair.moving.read(forth(fixed)))
-    return float(there + loss(pair.moving.read(moving), pair.fixed.read(back(moving)))) / 2
-
-
-def fixed_points() -> torch.Tensor:
-    return cube_grid((7, 7, 7)).reshape(1, -1, 3) * 0.9
-
-
-def regularity_of(maps: Maps, name: str) -> float:
-    """The regulariser over a lattice of points, inverse consistency by automatic differentiation (eq. 5)."""
-    forth, back = both_ways(maps)
-    if name == "gradient_inverse_consistency":
-        orders = (forth, back), (back, forth)
-        return sum(float(inverse_consistency_gradient(*order, fixed_points()).detach()) for order in orders)
-    gradients = [jacobian(a) - torch.eye(3) for a in (forth, back)]
-    return float(sum(frobenius(gradient) for gradient in gradients))
-
-
-def jacobian(mapping) -> torch.Tensor:
-    """(1, N, 3, 3) over the lattice of points."""
-    values = mapping(difference_stencil(fixed_points(), 0.01)).unflatten(1, (4, -1))
-    return gradient_on_stencil(values, 0.01)
-
-
-def folded_share(maps: Maps) -> float:
-    return float(torch.stack([torch.linalg.det(jacobian(a)) <= 0 for a in both_ways(maps)]).float().mean())
-
-
-def weights(maps: Maps) -> list[torch.Tensor]:
-    networks = maps.fixed_to_moving, maps.moving_to_fixed
-    return [tensor.clone() for network in networks for tensor in network.state_dict().values()]
-
-
-def parts(maps: Maps) -> list[torch.Tensor]:
-    return [*weights(maps), *(tensor.clone() for tensor in maps.code.tensors())]
-
-
-def same(first, second) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("mode", ["latent", "all"])
@@ -296,7 +207,7 @@ def test_a_pair_is_prepared_at_every_scale():
 
 
 def test_cancelled_it_returns_the_state_so_far_and_says_so(pairs):
-    """Cancelled at the third look: three entries in the trace, a code that has moved, a lower loss than at the start."""
+    """Cancelled at the third look: three entries in the trace, a code that has moved, a lower loss than before."""
     answers = iter([False, False, True])
     maps = start()
     found = optimise(maps, pairs, settings(iterations=1000), is_cancelled=lambda: next(answers))
@@ -333,6 +244,50 @@ def test_the_trace_of_a_late_failure_shows_how_it_went(pairs):
     assert len(total) > 1 and np.isfinite(total[:-1]).all() and np.isnan(total[-1])
 
 
+def test_each_map_is_drawn_towards_the_matches_of_its_own_direction(pairs):
+    """Both images the same, so that similarity asks for nothing; matches say 0.04 forth along z, 0.03 back along x."""
+    still = [ScaledPair(pair.fixed, pair.fixed) for pair in pairs]
+    matched = a_constant([0.04, 0.0, 0.0]), a_constant([0.0, 0.0, -0.03])
+    maps, chosen = start(output=0.0), settings(optimise="all", regularity="none")
+    without, guided = (
+        mean_displacements(optimise(maps, still, chosen, matched=m).maps, still[-1]) for m in (None, matched)
+    )
+    assert without.abs().max() < 0.003
+    assert guided[0, 0] > 0.02 and guided[1, 2] < -0.015
+    others = torch.stack([*guided[0, 1:], *guided[1, :2]])
+    assert others.abs().max() < min(guided[0, 0], -guided[1, 2]) / 2
+
+
+def test_without_weight_matches_have_no_say(pairs, monkeypatch):
+    unguided = tuple(dataclasses.replace(scale, guidance=0.0) for scale in SCALES)
+    monkeypatch.setattr("NePhiCore.optimisation.SCALES", unguided)
+    maps, chosen = start(), settings(iterations=4)
+    first, second = (optimise(maps, pairs, chosen, matched=m).maps for m in (None, (a_constant([0.1, 0, 0]),) * 2))
+    assert same(parts(first), parts(second))
+
+
+@pytest.mark.parametrize(
+    ("distances", "expected"),
+    [([0.0], 0.0), ([1.0], 0.5), ([3.0], 0.9), ([0.0, 1.0, 2.0, 3.0], (0 + 0.5 + 0.8 + 0.9) / 4)],
+)
+def test_the_distance_to_matches_is_half_at_its_scale_and_one_at_most(distances, expected):
+    """d^2 / (d^2 + s^2) at d = 0, s, 2 s, 3 s: 0, 1/2, 4/5, 9/10."""
+    points = torch.zeros(1, len(distances), 3)
+    others = torch.tensor(distances)[None, :, None] * WRONG_MATCH * torch.tensor([0.6, -0.8, 0.0])
+    assert float(robust_distance(points, others)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_match_that_is_far_off_hardly_pulls():
+    """The slope 2 d s^2 / (d^2 + s^2)^2 is 1 / (2 s) at d = s, and a hundredth of s^-1 or so at d = 6 s."""
+    pull = []
+    for distance in (1.0, 6.0):
+        points = torch.zeros(1, 1, 3, requires_grad=True)
+        robust_distance(points, torch.tensor([[[distance * WRONG_MATCH, 0, 0]]])).backward()
+        assert points.grad[0, 0, 0] < 0, "down the gradient is towards the match"
+        pull.append(-float(points.grad[0, 0, 0]))
+    assert pull == pytest.approx([1 / (2 * WRONG_MATCH), 12 / 37**2 / WRONG_MATCH], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("gradient", "determinant"),
     [
@@ -367,9 +322,17 @@ def test_the_barrier_is_the_mean_over_points_and_pushes_only_where_they_fold():
     assert gradient.grad[0, 2, 0, 0] < 0, "down the gradient, the stretch along the axis rises again"
 
 
-def test_a_folding_start_is_unfolded(pairs):
+def test_a_folding_start_is_unfolded_by_the_barrier_alone(pairs):
+    """Images without features, a regulariser and a prior without weight: nothing else asks for any change."""
+    blank = [
+        ScaledPair(*(dataclasses.replace(i, features=0 * i.features) for i in (pair.fixed, pair.moving)))
+        for pair in pairs
+    ]
+    weightless = {"regularity": "diffusion", "regularity_weight": 0.0, "prior_weight": 0.0}
     maps = start(output=0.35)
-    found = optimise(maps, pairs, settings(optimise="all", iterations=60, network_learning_rate=0.01)).maps
+    found = optimise(
+        maps, blank, settings(optimise="all", network_learning_rate=0.01, iterations=60, **weightless)
+    ).maps
     assert folded_share(maps) > 0.05
     assert folded_share(found) < folded_share(maps) / 5
 

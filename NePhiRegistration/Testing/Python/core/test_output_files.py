@@ -186,6 +186,7 @@ def test_good_targets_pass_and_nothing_is_left_behind(with_old_files):
     [
         ("missing/t.h5", "the folder .*missing does not exist"),
         ("a.h5/t.h5", "the folder .*a.h5 is not a folder"),
+        (f"{'t' * 300}.h5", "cannot be written .*Choose another name"),
         (".", "it is a folder"),
     ],
 )

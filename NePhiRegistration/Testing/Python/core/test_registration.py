@@ -65,10 +65,11 @@ def a_model(output=0.0) -> LoadedModel:
     return LoadedModel(model.eval().requires_grad_(False), "0" * 64, "random.pt", {})
 
 
-def run(phantom, settings=FAST, model=None, **options):
-    """Exhale onto inhale with the true lungs; options as in `register`."""
+def run(phantom, settings=FAST, model=None, **changes):
+    """Exhale onto inhale with the true lungs, but for what is changed; arguments as in `register`."""
+    images = {"fixed": phantom.exhale, "moving": phantom.inhale}
     lungs = {"fixed_lungs": phantom.exhale_lungs, "moving_lungs": phantom.inhale_lungs}
-    return register(phantom.exhale, phantom.inhale, settings, model=model or a_model(), **{**lungs, **options})
+    return register(settings=settings, model=model or a_model(), **{**images, **lungs, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +121,10 @@ def stored_as_lps(volume: Volume, mask: np.ndarray) -> tuple[Volume, np.ndarray]
 
 def test_without_a_trained_model_fast_lays_lung_box_on_lung_box(phantom):
     result = run(phantom)
-    for field, points in (
-        (result.fixed_to_moving, result.fixed_to_moving.geometry.points_ras_mm().reshape(-1, 3)),
-        (result.fixed_to_moving, phantom.landmarks_exhale_ras_mm),
-    ):
-        np.testing.assert_allclose(map_points(field, points), lung_box_on_lung_box(phantom, points), atol=1e-3)
-    points = phantom.landmarks_exhale_ras_mm
-    np.testing.assert_allclose(inverse_consistency_mm(result.fixed_to_moving, result.moving_to_fixed, points), 0, atol=2e-3)
+    forth, back = result.fixed_to_moving, result.moving_to_fixed
+    points = np.concatenate([forth.geometry.points_ras_mm().reshape(-1, 3), phantom.landmarks_exhale_ras_mm])
+    np.testing.assert_allclose(map_points(forth, points), lung_box_on_lung_box(phantom, points), atol=1e-3)
+    assert inverse_consistency_mm(forth, back, phantom.landmarks_exhale_ras_mm).max() < 2e-3
     assert result.trace == LossTrace() and not result.cancelled
 
 
@@ -231,7 +229,7 @@ def test_images_and_model_are_left_as_they_are(phantom, mode):
 
 
 def test_a_seed_gives_the_same_fields_bit_for_bit_and_another_gives_others(phantom):
-    first, again, other = (run(phantom, accurate(4, seed=seed)) for seed in (5, 5, 6))
+    first, again, other = (run(phantom, accurate(3, seed=seed)) for seed in (5, 5, 6))
     for name in ("fixed_to_moving", "moving_to_fixed"):
         field = getattr(first, name).displacement_ras_mm
         np.testing.assert_array_equal(field, getattr(again, name).displacement_ras_mm)
@@ -270,6 +268,21 @@ def test_a_displacement_as_initial_transform_gives_its_fit_and_starts_the_search
     assert len(encoded) == 1 and torch.equal(encoded[0], expected) and expected.abs().max() > 0.01
 
 
+def test_what_the_encoder_found_guides_the_optimisation(phantom, monkeypatch):
+    """With matches a tenth of the cube further up in both directions the fields come out different."""
+    plain, encode = run(phantom, accurate(4)), NePhiModel.encode
+
+    def shifted(self, fixed, moving, known=None):
+        code, matched = encode(self, fixed, moving, known)
+        return code, tuple(m + 0.1 * torch.eye(3)[0].reshape(1, 3, 1, 1, 1) for m in matched)
+
+    monkeypatch.setattr(NePhiModel, "encode", shifted)
+    guided = run(phantom, accurate(4))
+    for name in ("fixed_to_moving", "moving_to_fixed"):
+        difference = getattr(guided, name).displacement_ras_mm - getattr(plain, name).displacement_ras_mm
+        assert np.abs(difference).max() > 0.1
+
+
 def test_with_an_initial_transform_images_may_lie_apart(phantom):
     """The moving image a metre further right: the same landmarks are found as where it was, but for that metre."""
     far = shift_by((1000.0, 0, 0))
@@ -278,16 +291,8 @@ def test_with_an_initial_transform_images_may_lie_apart(phantom):
     )
     settings, points = accurate(6), phantom.landmarks_exhale_ras_mm
     near = run(phantom, settings, initial_transform=linear(boxes)).fixed_to_moving
-    moving = carried(phantom.inhale, far)
-    apart = register(
-        phantom.exhale,
-        moving,
-        settings,
-        fixed_lungs=phantom.exhale_lungs,
-        moving_lungs=phantom.inhale_lungs,
-        initial_transform=linear(far @ boxes),
-        model=a_model(),
-    ).fixed_to_moving
+    carried_off = {"moving": carried(phantom.inhale, far), "initial_transform": linear(far @ boxes)}
+    apart = run(phantom, settings, **carried_off).fixed_to_moving
     np.testing.assert_allclose(map_points(apart, points) - (1000.0, 0, 0), map_points(near, points), atol=0.05)
 
 
@@ -301,7 +306,8 @@ def test_the_same_voxels_stored_as_lps_give_the_same_maps(phantom, settings, tol
     fixed, fixed_lungs = stored_as_lps(phantom.exhale, phantom.exhale_lungs)
     moving, moving_lungs = stored_as_lps(phantom.inhale, phantom.inhale_lungs)
     as_ras = run(phantom, settings, model)
-    as_lps = register(fixed, moving, settings, fixed_lungs=fixed_lungs, moving_lungs=moving_lungs, model=model)
+    stored = {"fixed": fixed, "moving": moving, "fixed_lungs": fixed_lungs, "moving_lungs": moving_lungs}
+    as_lps = run(phantom, settings, model, **stored)
     for name in ("fixed_to_moving", "moving_to_fixed"):
         first, second = (map_points(getattr(result, name), points) for result in (as_ras, as_lps))
         np.testing.assert_allclose(first, second, atol=tolerance_mm)
@@ -331,14 +337,7 @@ def test_a_mask_that_does_not_fit_its_image_is_refused_by_name(phantom, which):
 
 def test_images_that_do_not_overlap_are_refused(phantom):
     with pytest.raises(InvalidVolumeError, match="do not overlap.*--initial-transform"):
-        register(
-            phantom.exhale,
-            carried(phantom.inhale, shift_by((1000.0, 0, 0))),
-            FAST,
-            fixed_lungs=phantom.exhale_lungs,
-            moving_lungs=phantom.inhale_lungs,
-            model=a_model(),
-        )
+        run(phantom, moving=carried(phantom.inhale, shift_by((1000.0, 0, 0))))
 
 
 def with_a_nan(hu):
@@ -360,13 +359,13 @@ def test_an_image_that_cannot_be_a_lung_ct_is_refused_by_name(phantom, change, m
     hu = change(phantom.inhale.hu)
     moving = Volume(hu, ImageGeometry(hu.shape, phantom.inhale.geometry.ijk_to_ras), "inhale")
     with pytest.raises(InvalidVolumeError, match=message):
-        register(phantom.exhale, moving, FAST, fixed_lungs=phantom.exhale_lungs, model=a_model())
+        run(phantom, moving=moving, moving_lungs=None)
 
 
 def test_an_image_without_lungs_asks_for_a_mask(phantom):
     body = np.where(phantom.inhale.hu < -300, 40, phantom.inhale.hu)
     with pytest.raises(InvalidVolumeError, match="mask"):
-        run(dataclasses.replace(phantom, inhale=Volume(body, phantom.inhale.geometry, "inhale")), moving_lungs=None)
+        run(phantom, moving=Volume(body, phantom.inhale.geometry, "inhale"), moving_lungs=None)
 
 
 def cancelled_in(step):
