@@ -1,6 +1,6 @@
 """Turn a training run into the weights file that the product ships.
 
-    python -m training.export run.pt NePhiRegistration/Resources/Models/nephi-lung-1.pt --note "one hour on a CPU"
+python -m training.export run.pt NePhiRegistration/Resources/Models/nephi-lung-1.pt --note "one hour on a CPU"
 """
 
 from __future__ import annotations

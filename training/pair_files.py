@@ -38,7 +38,7 @@ class PairFiles:
         chosen = torch.randint(len(pairs), (size,), generator=generator).tolist()
         parts = [_varied(pairs[n], torch.rand(2, generator=generator) < 0.5) for n in chosen]
         matches, forth, back = (torch.stack([part[n] for part in parts]) for n in range(3))
-        lungs = matches[:, _LUNGS :: _DIRECTION]
+        lungs = matches[:, _LUNGS::_DIRECTION]
         fixed_points, moving_points = (training_points(lungs[:, n : n + 1], points, generator) for n in (0, 1))
         truth = read_image(forth, fixed_points), read_image(back, moving_points)
         return Batch(matches, (fixed_points, moving_points), truth)

@@ -87,7 +87,8 @@ def _unpack(path: Path, data: bytes) -> dict:
     except (ModelFileError, MemoryError):
         raise
     except Exception as error:  # a damaged pickle can raise anything: IndexError, TypeError, AttributeError, ...
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # The first sentence: torch goes on with how to run the file's code all the same.
+        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise ModelFileError(
             f"{path.name} is not a NePhi model: it is damaged, of another kind, or asks for code to be run, "
             f"which is never done ({reason[:200]}). Choose a NePhi weights file (.pt)."

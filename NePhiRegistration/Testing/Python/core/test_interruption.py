@@ -6,7 +6,6 @@ import pytest
 from NePhiCore import interruption
 from NePhiCore.interruption import Interruption
 
-
 HANG_UP = getattr(signal, "SIGHUP", None)
 
 

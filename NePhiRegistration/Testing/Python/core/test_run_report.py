@@ -38,7 +38,7 @@ FILES = {
 
 
 def a_report(quality: dict, trace: LossTrace | None = None, cancelled: bool = False) -> dict:
-    provenance = {"device": "cpu", "settings": settings_for("balanced").as_dict(), "seed": 0}
+    provenance = {"device": "cpu", "settings": settings_for("balanced", iterations=100).as_dict(), "seed": 0}
     trace = trace or LossTrace()
     result = RegistrationResult(None, None, None, None, trace, cancelled, {}, provenance)
     return run_report(result, quality, 12.34, {"reading": 2.0}, 10**9, FILES)
