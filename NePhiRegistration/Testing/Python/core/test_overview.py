@@ -19,7 +19,8 @@ MAGENTA = (1.0, 0.0, 0.83)
 @pytest.fixture(scope="module")
 def scan() -> tuple[Volume, np.ndarray]:
     """A body of water with two lungs of noise, on an anisotropic left-handed grid."""
-    geometry = ImageGeometry.from_spacing((30, 44, 50), (-3.0, 3.0, 5.0), (75.0, -66.0, -75.0))
+    left_handed = np.diag([-1, 1, 1])
+    geometry = ImageGeometry.from_spacing((30, 44, 50), (3.0, 3.0, 5.0), (75.0, -66.0, -75.0), left_handed)
     r, a, s = np.moveaxis(geometry.points_ras_mm(), -1, 0)
     lungs = ((np.abs(r) - 32) / 24) ** 2 + (a / 45) ** 2 + (s / 60) ** 2 < 1
     hu = np.where((r / 70) ** 2 + (a / 60) ** 2 < 1, 40.0, -1000.0)
