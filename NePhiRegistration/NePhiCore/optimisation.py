@@ -119,7 +119,8 @@ def optimise(
         maps: the start; never changed.
         pairs: what `scaled_pairs` returns.
         on_step: told the iteration and loss now and then.
-        is_cancelled: asked now and then; the state so far is returned when it says yes.
+        is_cancelled: asked now and then; when it says yes, the state with the lowest loss at the scale
+            then reached is returned.
         matched: displacements over the fixed and the moving cube, (1, 3, n, n, n), that the coarse
             scale is drawn towards where they agree with it roughly; see `matched_displacements`.
 
@@ -130,6 +131,7 @@ def optimise(
     if settings.iterations == 0 or settings.optimise == "none":
         return Optimised(maps, trace)
     run = _Run(maps, settings, pairs, matched)
+    best = None
     for iteration, (scale, pair) in enumerate(_schedule(pairs, settings.iterations)):
         similarity, regularity, total = run.step(iteration, scale, pair)
         last = iteration == settings.iterations - 1
@@ -142,9 +144,20 @@ def optimise(
                     trace,
                 )
             on_step(iteration, trace.total[-1])
+            if best is None or best.scale is not scale or trace.total[-1] < best.loss:
+                best = _Best(scale, trace.total[-1], run.maps())
             if is_cancelled() and not last:
-                return Optimised(run.maps(), trace, cancelled=True)
+                return Optimised(best.maps, trace, cancelled=True)
     return Optimised(run.maps(), trace)
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The lowest loss seen at a scale (losses of two scales cannot be compared), and the maps one step after it."""
+
+    scale: Scale
+    loss: float
+    maps: Maps
 
 
 def _schedule(pairs: list[ScaledPair], iterations: int) -> Iterator[tuple[Scale, ScaledPair]]:
@@ -185,9 +198,11 @@ class _Run:
         self.regularity_points = max(8, round(settings.regularity_sampling_ratio * voxels))
 
     def maps(self) -> Maps:
+        """A copy of the present state; networks that are not optimised are the caller's own."""
+        networks = self.networks
         if self.settings.optimise == "all":
-            self.networks = [network.requires_grad_(False) for network in self.networks]
-        return Maps(*self.networks, self.code.frozen())
+            networks = [copy.deepcopy(network).requires_grad_(False) for network in networks]
+        return Maps(*networks, self.code.frozen())
 
     def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
         """One step of Adam; returns similarity, regularity and the whole loss."""

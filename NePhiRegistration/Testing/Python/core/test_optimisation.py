@@ -216,6 +216,21 @@ def test_cancelled_it_returns_the_state_so_far_and_says_so(pairs):
     assert similarity_of(found.maps, pairs[-1]) < similarity_of(maps, pairs[-1])
 
 
+def test_cancelled_after_the_loss_has_risen_it_returns_the_best_state(pairs):
+    """With a rate this high the loss goes up and down; stopping later must not give back a worse state."""
+
+    def cancelled_at_look(number):
+        looks = iter(range(1, 100))
+        wild = settings(iterations=1000, latent_learning_rate=10.0)
+        return optimise(start(), pairs, wild, is_cancelled=lambda: next(looks) == number)
+
+    losses = cancelled_at_look(8).trace.total
+    best = losses.index(min(losses))
+    assert best < 7, "the loss must have risen for this test to say anything"
+    late, in_time = cancelled_at_look(8), cancelled_at_look(best + 1)
+    assert same(late.maps.code.tensors(), in_time.maps.code.tensors())
+
+
 def test_cancelled_at_the_last_iteration_it_is_simply_done(pairs):
     found = optimise(start(), pairs, settings(iterations=1), is_cancelled=lambda: True)
     assert not found.cancelled and found.trace.iteration == [0]
