@@ -20,10 +20,11 @@ STEEPEST = 0.75  # largest norm of the displacement's gradient: below 1 the map 
 
 
 def random_fields(batch: int, generator: torch.Generator) -> Tensor:
-    """(batch, 3, 48, 48, 48) displacement over the cube, (z, y, x), cube units."""
-    field = torch.zeros(batch, 3, FIELD_SIZE, FIELD_SIZE, FIELD_SIZE)
+    """(batch, 3, 48, 48, 48) displacement over the cube, (z, y, x), cube units, on the generator's device."""
+    device = generator.device
+    field = torch.zeros(batch, 3, FIELD_SIZE, FIELD_SIZE, FIELD_SIZE, device=device)
     for control, largest in OCTAVES:
-        amplitude = torch.rand(batch, 1, 1, 1, 1, generator=generator) ** 1.5 * largest
+        amplitude = torch.rand(batch, 1, 1, 1, 1, generator=generator, device=device) ** 1.5 * largest
         field += amplitude * _spline_noise(batch, control, generator)
     limit = (STEEPEST / _steepness(field)).clamp(max=1.0)
     return field * limit[:, None, None, None, None]
@@ -47,8 +48,8 @@ def _spline_basis(control: int, size: int) -> Tensor:
 
 
 def _spline_noise(batch: int, control: int, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(batch, 3, *(control + 2,) * 3, generator=generator)
-    basis = _spline_basis(control, FIELD_SIZE)
+    noise = torch.randn(batch, 3, *(control + 2,) * 3, generator=generator, device=generator.device)
+    basis = _spline_basis(control, FIELD_SIZE).to(generator.device)
     return 1.5 * torch.einsum("bczyx,Zz,Yy,Xx->bcZYX", noise, basis, basis, basis)
 
 

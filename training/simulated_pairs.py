@@ -2,35 +2,46 @@
 
 The scan is the inhale image; the exhale image is the same scan seen through the motion,
 its lungs denser by the volume they lost. Only what the encoder needs is made: two cubes of
-80 voxels a side and both displacement fields.
+80 voxels a side and both displacement fields. All of it happens on the subject's device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from NePhiCore.breathing_motion import random_breathing
 from NePhiCore.encoder import SEARCH_SIZE
-from NePhiCore.features import gaussian_blur
-from NePhiCore.geometry import transform_points
-from NePhiCore.preprocessing import MARGIN_MM, CubeImage, to_cube
+from NePhiCore.preprocessing import CubeImage
 from NePhiCore.sampling import cube_grid, read_image
 
-from .random_fields import inverse_at, random_fields
-from .subjects import Subject
+from .field_of_view import random_view
+from .motions import Motion, PointMap, random_motion
+from .scanner import as_scanned
+from .subjects import Subject, apply_matrix
 
 Tensor = torch.Tensor
-PointMap = Callable[[np.ndarray], np.ndarray]
 
 FIELD_SIZE = 48
-_SURFACE_POINTS = 20_000
-_SMOOTH_SHARE = 0.3  # of the pairs move by a random smooth field instead of by simulated breathing
-_CUT_SHARE = 0.15  # of the images end inside the lungs
+_BOX_POINTS = 20_000
+_FIXED_INHALE_SHARE = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class IdealPair:
+    """Both images as a perfect scanner would make them of healthy lungs, and where each point lies in the other.
+
+    Attributes:
+        inhale, exhale: SEARCH_SIZE^3; densities, not yet limited to [0, 1].
+        inhale_to_exhale, exhale_to_inhale: (1, 3, 48, 48, 48) displacement over the first one's cube, cube units.
+    """
+
+    inhale: CubeImage
+    exhale: CubeImage
+    inhale_to_exhale: Tensor
+    exhale_to_inhale: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,160 +61,86 @@ class SimulatedPair:
     millimetres: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Motion:
-    """Both directions, RAS mm."""
-
-    exhale_to_inhale: PointMap
-    inhale_to_exhale: PointMap
-
-
 def simulate_pair(subject: Subject, rng: np.random.Generator) -> SimulatedPair:
-    """Draw a motion, an exhale image and a direction."""
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    surface = _lung_points(subject, rng)
-    motion = _random_motion(subject, surface, rng, generator)
-    inhale_cube = _cube_around(surface, rng)
-    exhale_cube = _cube_around(motion.inhale_to_exhale(surface), rng)
-    exhale_field = _field_between(motion.exhale_to_inhale, exhale_cube, inhale_cube)
-    inhale_field = _field_between(motion.inhale_to_exhale, inhale_cube, exhale_cube)
-    inhale = to_cube(subject.volume, subject.lungs, inhale_cube, (SEARCH_SIZE,) * 3)
-    exhale = _seen_through(subject, exhale_field, inhale_cube, exhale_cube)
-    inhale, exhale = (_as_scanned(cube, rng, generator) for cube in (inhale, exhale))
-    sides = [(exhale, exhale_field), (inhale, inhale_field)]
-    if rng.random() < 0.4:
+    """Draw a motion, two fields of view, what the scanner makes of both images, and a direction."""
+    device = subject.scan.device
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    motion = random_motion(subject.box_ras_mm, rng, generator)
+    lungs = _box_points(subject, rng).to(device)
+    views = random_view(lungs, rng), random_view(motion.inhale_to_exhale(lungs), rng)
+    ideal = ideal_pair(subject, motion, *(view.norm_to_ras for view in views))
+    inhale, exhale = (
+        view.cropped(as_scanned(cube, rng, generator)) for view, cube in zip(views, (ideal.inhale, ideal.exhale))
+    )
+    sides = [(exhale, ideal.exhale_to_inhale), (inhale, ideal.inhale_to_exhale)]
+    if rng.random() < _FIXED_INHALE_SHARE:
         sides.reverse()
     (fixed, forth), (moving, back) = sides
     millimetres = np.stack([np.linalg.norm(cube.norm_to_ras[:3, :3], axis=0) for cube in (fixed, moving)])
     return SimulatedPair(fixed, moving, forth, back, millimetres)
 
 
-def _lung_points(subject: Subject, rng: np.random.Generator) -> np.ndarray:
-    """(N, 3) points all over the lungs, the outermost voxels among them; sometimes the scan ends inside."""
-    points = transform_points(subject.volume.geometry.ijk_to_ras, np.argwhere(subject.lungs)[:, ::-1].astype(float))
+def ideal_pair(subject: Subject, motion: Motion, inhale_cube: np.ndarray, exhale_cube: np.ndarray) -> IdealPair:
+    """A scan and what a motion makes of it, over two cubes given by their norm_to_ras (4, 4)."""
+    device = subject.scan.device
+    exhale_to_inhale = _field_between(motion.exhale_to_inhale, exhale_cube, inhale_cube, device)
+    inhale_to_exhale = _field_between(motion.inhale_to_exhale, inhale_cube, exhale_cube, device)
+    inhale = _cube_image(*subject.read(_sub_points(device), inhale_cube), inhale_cube)
+    exhale = _exhale_image(subject, motion, exhale_to_inhale, inhale_cube, exhale_cube)
+    return IdealPair(inhale, exhale, inhale_to_exhale, exhale_to_inhale)
+
+
+def _box_points(subject: Subject, rng: np.random.Generator) -> Tensor:
+    """(N, 3) points all over the lungs, the outermost voxels among them, RAS mm."""
+    points = subject.lung_points_ras_mm
     ends = {int(f(points[:, axis])) for axis in range(3) for f in (np.argmin, np.argmax)}
-    chosen = rng.choice(len(points), min(_SURFACE_POINTS, len(points)), replace=False)
-    return points[np.union1d(chosen, list(ends))]
+    chosen = rng.choice(len(points), min(_BOX_POINTS, len(points)), replace=False)
+    return torch.from_numpy(points[np.union1d(chosen, list(ends))])
 
 
-def _random_motion(subject: Subject, surface: np.ndarray, rng, generator: torch.Generator) -> _Motion:
-    """Simulated breathing, or a random smooth field over the lungs; with a turn of the patient."""
-    if rng.random() < _SMOOTH_SHARE:
-        return _smooth_motion(surface, generator)
-    breathing = random_breathing(rng, subject.box_ras_mm, strength=rng.uniform(0.4, 1.4))
-    centre = subject.box_ras_mm.mean(0)
-    turn = _rotation(np.radians(rng.normal(size=3) * 3))
-
-    def exhale_to_inhale(points: np.ndarray) -> np.ndarray:
-        return breathing.exhale_to_inhale((points - centre) @ turn.T + centre)
-
-    def inhale_to_exhale(points: np.ndarray) -> np.ndarray:
-        return (breathing.inhale_to_exhale(points) - centre) @ turn + centre
-
-    return _Motion(exhale_to_inhale, inhale_to_exhale)
-
-
-def _smooth_motion(surface: np.ndarray, generator: torch.Generator) -> _Motion:
-    field = random_fields(1, generator)
-    norm_to_ras = _box_to_ras(surface.min(0) - MARGIN_MM, surface.max(0) + MARGIN_MM)
-    ras_to_norm = np.linalg.inv(norm_to_ras)
-
-    def through(move: Callable[[Tensor], Tensor]) -> PointMap:
-        def mapped(points: np.ndarray) -> np.ndarray:
-            norm = torch.tensor(transform_points(ras_to_norm, points), dtype=torch.float32)[None]
-            return transform_points(norm_to_ras, move(norm)[0].double().numpy())
-
-        return mapped
-
-    return _Motion(through(lambda p: p + read_image(field, p)), through(lambda p: inverse_at(field, p, 25)))
-
-
-def _rotation(angles: np.ndarray) -> np.ndarray:
-    """(3, 3) of a small rotation vector, radians (Rodrigues)."""
-    angle = max(float(np.linalg.norm(angles)), 1e-12)
-    x, y, z = angles / angle
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-
-
-def _cube_around(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(4, 4) norm_to_ras; masks are never quite right, so the box is a few millimetres off."""
-    low, high = points.min(0) - MARGIN_MM, points.max(0) + MARGIN_MM
-    if rng.random() < _CUT_SHARE:  # the field of view ends inside the lungs
-        cut = rng.uniform(0, 0.12) * (high[2] - low[2])
-        if rng.random() < 0.7:
-            low[2] += cut
-        else:
-            high[2] -= cut
-    return _box_to_ras(low + rng.normal(size=3) * 1.5, high + rng.normal(size=3) * 1.5)
-
-
-def _box_to_ras(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.diag((high - low) / 2)[:, ::-1]
-    matrix[:3, 3] = (high + low) / 2
-    return matrix
-
-
-def _field_between(move: PointMap, start_cube: np.ndarray, end_cube: np.ndarray) -> Tensor:
+def _field_between(move: PointMap, start_cube: np.ndarray, end_cube: np.ndarray, device: torch.device) -> Tensor:
     """(1, 3, 48, 48, 48) displacement in cube units over the cube that the map starts from."""
-    lattice = cube_grid((FIELD_SIZE,) * 3).reshape(-1, 3).double().numpy()
-    mapped = transform_points(np.linalg.inv(end_cube), move(transform_points(start_cube, lattice)))
-    return torch.tensor((mapped - lattice).T.reshape(1, 3, *(FIELD_SIZE,) * 3), dtype=torch.float32)
+    lattice = cube_grid((FIELD_SIZE,) * 3, device).reshape(-1, 3).double()
+    mapped = apply_matrix(np.linalg.inv(end_cube), move(apply_matrix(start_cube, lattice)))
+    return (mapped - lattice).T.reshape(1, 3, *(FIELD_SIZE,) * 3).float()
 
 
-def _seen_through(subject: Subject, field: Tensor, inhale_cube: np.ndarray, exhale_cube: np.ndarray) -> CubeImage:
-    """The exhale image over its cube: eight readings of the scan a voxel, denser where the lung shrank."""
-    fine = (2 * SEARCH_SIZE,) * 3
-    points = _sub_points().reshape(1, -1, 3)
-    mapped = (points + read_image(field, points))[0].double().numpy()
-    geometry = subject.volume.geometry
-    ijk = transform_points(geometry.ras_to_ijk @ inhale_cube, mapped)
-    unit = ijk / (np.array(geometry.shape_kji[::-1]) - 1) * 2 - 1
-    where = torch.tensor(unit[:, ::-1].copy(), dtype=torch.float32)[None]
-    source = torch.from_numpy(np.stack([(subject.volume.hu + 1000.0) / 1000, subject.lungs]).astype(np.float32))[None]
-    density, lungs = read_image(source, where)[0].T
-    lungs = lungs * (where[0].abs().amax(-1) <= 1)
-    growth = _determinant(field, np.abs(np.linalg.det(inhale_cube) / np.linalg.det(exhale_cube)))
-    growth = read_image(growth, points)[0, :, 0].clamp(0.3, 4)
-    density = density.clamp(0, 1) * (1 + lungs * (growth - 1))
-    image, share = (F.avg_pool3d(value.reshape(1, 1, *fine), 2) for value in (density, lungs))
-    return CubeImage(image, share, exhale_cube)
+def _exhale_image(
+    subject: Subject, motion: Motion, field: Tensor, inhale_cube: np.ndarray, exhale_cube: np.ndarray
+) -> CubeImage:
+    """The scan seen through the motion, denser where the lung shrank; the chest wall goes its own way.
+
+    Each place of the lungs is read through `field`, the truth that goes with the image. The wall is read
+    where it moved from only if that is no lung: there the lungs have made room for it.
+    """
+    points = _sub_points(field.device)
+    density, lungs = subject.read(points + read_image(field, points[None])[0], inhale_cube)
+    wall_field = _field_between(motion.wall_to_inhale, exhale_cube, inhale_cube, field.device)
+    wall, wall_lungs = subject.read(points + read_image(wall_field, points[None])[0], inhale_cube)
+    density = torch.lerp(density, wall, (1 - lungs) * (1 - wall_lungs))
+    volume_ratio = float(np.abs(np.linalg.det(inhale_cube) / np.linalg.det(exhale_cube)))
+    growth = read_image(_determinant(field, volume_ratio), points[None])[0, :, 0].clamp(0.3, 4)
+    return _cube_image(density * (1 + lungs * (growth - 1)), lungs, exhale_cube)
 
 
-def _sub_points() -> Tensor:
-    """(160, 160, 160, 3) two positions a voxel along each axis, of a cube of 80 voxels corner to corner."""
-    centre = torch.linspace(-1, 1, SEARCH_SIZE)
+def _cube_image(density: Tensor, lungs: Tensor, cube: np.ndarray) -> CubeImage:
+    """Readings (N,) at the sub-points, averaged to voxels."""
+    fine = (1, 1, *(2 * SEARCH_SIZE,) * 3)
+    return CubeImage(*(F.avg_pool3d(values.reshape(fine), 2) for values in (density, lungs)), cube)
+
+
+def _sub_points(device: torch.device) -> Tensor:
+    """(160^3, 3) two positions a voxel along each axis, of a cube of 80 voxels corner to corner."""
+    centre = torch.linspace(-1, 1, SEARCH_SIZE, device=device)
     quarter = 0.25 * 2 / (SEARCH_SIZE - 1)
     axis = torch.stack([centre - quarter, centre + quarter], 1).flatten()
-    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+    return torch.cartesian_prod(axis, axis, axis)
 
 
 def _determinant(field: Tensor, volume_ratio: float) -> Tensor:
     """(1, 1, n, n, n) det J of x + u(x) in millimetres: the local volume at inhale over that at exhale."""
     step = 2.0 / (field.shape[2] - 1)
     rows = torch.stack(torch.gradient(field[0], spacing=step, dim=(1, 2, 3)), 1)
-    jacobian = rows.permute(2, 3, 4, 0, 1) + torch.eye(3)
-    return (torch.linalg.det(jacobian) * volume_ratio)[None, None]
-
-
-def _as_scanned(cube: CubeImage, rng: np.random.Generator, generator: torch.Generator) -> CubeImage:
-    """What a scanner, a disease and an imperfect mask make of an image."""
-    image, lungs = cube.image, cube.lungs
-    grid = cube_grid((SEARCH_SIZE,) * 3)
-    gravity = rng.uniform(-0.02, 0.08) * grid[..., 1] * -0.5  # denser towards the back, which is -y
-    image = image + lungs * gravity
-    for _ in range(rng.poisson(0.6)):  # consolidations and bullae
-        centre = torch.tensor(rng.uniform(-0.7, 0.7, 3), dtype=torch.float32)
-        radius = rng.uniform(0.04, 0.2)
-        blob = torch.exp(-((grid - centre).square().sum(-1)) / (2 * radius**2))
-        image = image + lungs * blob * rng.uniform(-0.15, 0.5)
-    if rng.random() < 0.5:
-        image = gaussian_blur(image, float(rng.uniform(0.3, 0.8)))
-    image = image + float(rng.uniform(0, 0.035)) * torch.randn(image.shape, generator=generator)
-    rough = F.interpolate(torch.randn(1, 1, 12, 12, 12, generator=generator), size=image.shape[2:], mode="trilinear")
-    lungs = (lungs + 0.2 * rng.random() * rough * (lungs > 0) * (lungs < 1)).clamp(0, 1)
-    if rng.random() < 0.2:  # part of the lung is missed, as masks miss consolidations
-        centre = torch.tensor(rng.uniform(-0.8, 0.8, 3), dtype=torch.float32)
-        lungs = lungs * ((grid - centre).norm(dim=-1) > rng.uniform(0.1, 0.25))
-    return CubeImage(image.clamp(0, 1), lungs, cube.norm_to_ras)
+    jacobian = rows.permute(2, 3, 4, 0, 1) + torch.eye(3, device=field.device)
+    a, b, c = jacobian.unbind(-2)
+    return ((a * torch.linalg.cross(b, c)).sum(-1) * volume_ratio)[None, None]

@@ -6,19 +6,20 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TextIO
 
 from .cli_arguments import parse_arguments
 from .cli_progress import progress_display
 from .cli_run import Run
 from .demo_command import demo_command
-from .errors import DeviceMemoryError, NePhiError, RegistrationCancelled
+from .errors import DeviceMemoryError, NePhiError, RegistrationCancelled, where_raised
+from .evaluate_command import evaluate_command
 from .interruption import Interruption
 from .register_command import register_command
 
-_COMMANDS = {"register": register_command, "demo": demo_command}
+_COMMANDS = {"register": register_command, "demo": demo_command, "evaluate": evaluate_command}
 _DEBUG_VARIABLE = "NEPHI_DEBUG"
+_SOME_FAILED = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +64,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     _print(summary, sys.stdout)
     if run.was_interrupted:
         return _complain("interrupted", "The best result so far was written.", RegistrationCancelled.exit_code)
+    if run.failed:
+        return _complain("error", f"Failed, for the reasons named above: {', '.join(run.failed)}.", _SOME_FAILED)
     return 0
 
 
@@ -76,11 +79,9 @@ def _report_fault(error: Exception) -> int:
     """An error that nobody foresaw: short, but enough to report it."""
     if os.environ.get(_DEBUG_VARIABLE):
         _print("".join(traceback.format_exception(error)), sys.stderr)
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).parent == Path(__file__).parent]
     message = (
-        f"{type(error).__name__}: {error} ({Path(ours[-1].filename).name}, line {ours[-1].lineno}). This is a fault of "
-        f"the program: please report it, with what it prints when {_DEBUG_VARIABLE}=1 is set."
+        f"{type(error).__name__}: {error} ({where_raised(error)}). This is a fault of the program: please report it, "
+        f"with what it prints when {_DEBUG_VARIABLE}=1 is set."
     )
     return _complain("unexpected error", message, 1)
 

@@ -12,11 +12,13 @@ from .errors import SettingsError
 from .settings import DEVICES, PRESETS, settings_for
 
 _EXIT_CODES = (
-    "exit code: 0 done; 1 a fault of the program; 2 an input, setting or output that cannot be used; "
-    "3 out of memory or diverged; 130 interrupted. The outputs appear whole and all together, or not at all."
+    "exit code: 0 done; 1 a fault of the program, or a case of evaluate that failed; 2 an input, setting or output "
+    "that cannot be used; 3 out of memory or diverged; 130 interrupted. The outputs appear whole and all together, "
+    "or not at all."
 )
 
 _MODEL = "other weights than those that came with the package"
+DATASETS = ("dirlab-copdgene", "dirlab-4dct", "csv")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,7 +29,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options of one call; ``command`` is "register" or "demo". ``None`` takes the program's own arguments.
+    """The options of one call; ``command`` is "register", "demo" or "evaluate".
+
+    Args:
+        arguments: None takes the program's own.
 
     Raises:
         SettingsError: an unknown option, a missing or malformed value.
@@ -42,6 +47,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_register(commands)
     _add_demo(commands)
+    _add_evaluate(commands)
     return parser.parse_args(arguments)
 
 
@@ -125,10 +131,46 @@ def _add_demo(commands) -> None:
         "--output", type=Path, metavar="DIR", required=True, help="folder for the results; made if missing"
     )
     parser.add_argument("--seed", type=int, metavar="S", help="another patient and another breath (default 0)")
-    parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="other weights than those that came with the package"
-    )
+    parser.add_argument("--model", type=Path, metavar="FILE", help=_MODEL)
     _add_running(parser)
+
+
+def _add_evaluate(commands) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="register all pairs of a data set and measure the results",
+        description="Register pair after pair and measure each: landmark error, folds, smoothness, inverse "
+        "consistency, seconds, memory. The results are a table here, results.csv and settings.json.",
+        epilog=_EXIT_CODES,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="FOLDER_OR_CSV",
+        help="DIR-Lab COPDGene or 4DCT as handed out, unpacked; or a CSV with columns fixed, moving and, if wanted, "
+        "name, fixed_mask, moving_mask, fixed_landmarks, moving_landmarks: files, relative to the CSV",
+    )
+    what = parser.add_argument_group("data and results")
+    what.add_argument("--output", type=Path, metavar="DIR", required=True, help="folder for them; made if missing")
+    what.add_argument("--dataset", choices=DATASETS, help="what FOLDER_OR_CSV is; found out if not given")
+    what.add_argument("--fixed", choices=("exhale", "inhale"), help="the fixed image of DIR-Lab (default exhale)")
+    what.add_argument("--cases", type=_case_numbers, metavar="1,2,5", help="only these: DIR-Lab's numbers, CSV rows")
+    what.add_argument("--plot", action="store_true", help="draw results.png too (needs matplotlib)")
+    what.add_argument("--keep-transforms", action="store_true", help="write the two maps of each case too")
+    what.add_argument("--model", type=Path, metavar="FILE", help=_MODEL)
+    _add_method(parser.add_argument_group("method; each option overrides the preset"))
+    _add_running(parser.add_argument_group("running"))
+
+
+def _case_numbers(text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"expected different numbers like 1,2,5, got {text!r}")
+    return numbers
 
 
 def _add_running(group) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .cli_progress import ProgressDisplay
 from .errors import RegistrationCancelled
 from .interruption import Interruption
-from .progress import Progress
+from .progress import Progress, ProgressCallback
 
 # Share of the run at which each step of the command begins; what lies between is the registration's own.
 _BEGINS = {"starting": 0.0, "phantom": 0.02, "reading": 0.02, "quality": 0.86, "writing": 0.9}
@@ -23,12 +23,14 @@ class Run:
         keep_partial: an interrupt ends the optimisation, not the run.
         seconds_by_step: wall time of each step so far.
         was_interrupted: an interrupt came before the outputs were in place.
+        failed: names of what could not be done, where the rest was done all the same.
     """
 
-    def __init__(self, display: ProgressDisplay, interruption: Interruption, keep_partial: bool = False) -> None:
+    def __init__(self, display: ProgressCallback, interruption: Interruption, keep_partial: bool = False) -> None:
         self.keep_partial = keep_partial
         self.seconds_by_step: dict[str, float] = {}
         self.was_interrupted = False
+        self.failed: list[str] = []
         self._display = display
         self._interruption = interruption
         self._start = time.perf_counter()
@@ -60,6 +62,15 @@ class Run:
         begin, end = _REGISTRATION
         share = begin + message.share * (end - begin)
         self._display(Progress(message.step, share, message.iteration, message.loss))
+
+    def part(self, name: str, number: int, count: int) -> Run:
+        """One of several equal parts (number 0 to count - 1): its own clock, and its share of this run's progress."""
+
+        def display(message: Progress) -> None:
+            share = (number + message.share) / count
+            self._display(dataclasses.replace(message, step=f"{name}, {message.step}", share=share))
+
+        return Run(display, self._interruption)
 
     def is_interrupted(self) -> bool:
         """The user asked to stop."""

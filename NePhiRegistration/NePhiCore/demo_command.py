@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_run import Run
-from .errors import OutputError
-from .output_paths import OutputPaths
+from .output_paths import OutputPaths, made_folder
 from .settings import settings_for
 
 # As in register_command: torch is not loaded before the arguments are known to be good.
@@ -27,7 +24,7 @@ def demo_command(options: Namespace, run: Run) -> str:
         NePhiError: with nothing written.
     """
     settings = settings_for(PRESET, seed=options.seed, device=options.device)
-    with _folder(options.output) as folder:
+    with made_folder(options.output) as folder:
         paths = _output_paths(folder)
         paths.check([] if options.model is None else [options.model])
         with run.step("starting"):
@@ -56,22 +53,6 @@ def _output_paths(folder: Path) -> OutputPaths:
         fixed=folder / "fixed.nii.gz",
         moving=folder / "moving.nii.gz",
     )
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    """The folder, made if it is missing; one that was made here goes again if nothing came to lie in it."""
-    is_new = not path.exists()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {path} cannot be made ({error.strerror}). Choose another one.") from error
-    try:
-        yield path
-    finally:
-        if is_new:
-            with suppress(OSError):  # not empty: the results are in it
-                path.rmdir()
 
 
 def _breathing_pair(seed: int) -> Pair:

@@ -7,6 +7,9 @@ The core raises and never prints; the command line and the Slicer module catch
 
 from __future__ import annotations
 
+import os
+import traceback
+
 
 class NePhiError(Exception):
     """Base of every error that a user can cause or cure."""
@@ -78,3 +81,10 @@ class RegistrationCancelled(NePhiError):
     def __init__(self, message: str, partial: object = None) -> None:
         super().__init__(message)
         self.partial = partial
+
+
+def where_raised(error: BaseException) -> str:
+    """The last place in this package that an error passed, for who has to look for its cause."""
+    package = os.path.dirname(__file__)
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.dirname(frame.filename) == package]
+    return f"{os.path.basename(ours[-1].filename)}, line {ours[-1].lineno}" if ours else "outside this package"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,3 +57,23 @@ class OutputPaths:
             suffix = _OWN_SUFFIX.get(what)
             if suffix and full_suffix(path) != suffix:
                 raise OutputError(f"{path}: the {what} must end in {suffix}. Rename the output.")
+
+
+@contextmanager
+def made_folder(path: Path) -> Iterator[Path]:
+    """The folder, made if it is missing; one that was made here goes again if nothing came to lie in it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    is_new = not path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {path} cannot be made ({error.strerror}). Choose another one.") from error
+    try:
+        yield path
+    finally:
+        if is_new:
+            with suppress(OSError):  # not empty: the results are in it
+                path.rmdir()

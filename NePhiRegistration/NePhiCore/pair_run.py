@@ -93,6 +93,28 @@ def register_and_write(
     Raises:
         NePhiError: as ``register`` and ``StagedOutputs`` do; RegistrationCancelled after an interrupt.
     """
+    result, quality = register_and_measure(pair, settings, model, run)
+    with StagedOutputs() as outputs:
+        with run.step("writing"):
+            _write_products(_Products(pair, result), quality, paths, outputs)
+        peak = peak_memory_bytes(choose_device(settings.device))
+        files = {"inputs": pair.file_names, "outputs": {what: path.name for what, path in paths.asked().items()}}
+        report = run_report(result, quality, run.seconds, run.seconds_by_step, peak, files)
+        if paths.report is not None:
+            text = json.dumps(finite(report), indent=1, allow_nan=False)
+            outputs.stage(paths.report).write_text(text + "\n", encoding="utf-8")
+        run.stop_if_interrupted()
+    return report
+
+
+def register_and_measure(
+    pair: Pair, settings: RegistrationSettings, model: LoadedModel, run: Run
+) -> tuple[RegistrationResult, dict[str, object]]:
+    """Register a pair and say how good it is, as ``quality_report`` does; the run takes the time of each step.
+
+    Raises:
+        NePhiError: as ``register`` does; RegistrationCancelled after an interrupt.
+    """
     result = register(
         pair.fixed,
         pair.moving,
@@ -107,17 +129,7 @@ def register_and_write(
     run.seconds_by_step.update(result.seconds_by_step)
     with run.step("quality"):
         quality = _quality(pair, result)
-    with StagedOutputs() as outputs:
-        with run.step("writing"):
-            _write_products(_Products(pair, result), quality, paths, outputs)
-        peak = peak_memory_bytes(choose_device(settings.device))
-        files = {"inputs": pair.file_names, "outputs": {what: path.name for what, path in paths.asked().items()}}
-        report = run_report(result, quality, run.seconds, run.seconds_by_step, peak, files)
-        if paths.report is not None:
-            text = json.dumps(finite(report), indent=1, allow_nan=False)
-            outputs.stage(paths.report).write_text(text + "\n", encoding="utf-8")
-        run.stop_if_interrupted()
-    return report
+    return result, quality
 
 
 def _quality(pair: Pair, result: RegistrationResult) -> dict[str, object]:

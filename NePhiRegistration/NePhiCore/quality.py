@@ -18,7 +18,7 @@ from .displacement_field import (
 )
 from .errors import InvalidLandmarksError, InvalidVolumeError
 from .folds import fold_statistics
-from .geometry import ImageGeometry
+from .geometry import ImageGeometry, transform_points
 from .similarity_measures import local_ncc, mean_absolute_difference, similarity_ncc
 from .volume import Volume
 from .voxel_views import box_of, mask_points_ras_mm, thinned_view, viewed_geometry
@@ -79,6 +79,23 @@ def target_registration_error(
     mapped = map_points(fixed_to_moving, fixed) if is_field else np.asarray(fixed_to_moving(fixed))
     before, after = (DistanceStatistics.of(np.linalg.norm(p - moving, axis=1)) for p in (fixed, mapped))
     return TreStatistics(len(fixed), before, after)
+
+
+def snapped_registration_error(
+    fixed_to_moving: DisplacementField, fixed_landmarks: np.ndarray, moving_landmarks: np.ndarray, moving: ImageGeometry
+) -> DistanceStatistics:
+    """The error as DIR-Lab counts it: mapped landmarks are first moved to the centre of the nearest moving voxel.
+
+    Landmarks that were placed on voxel centres then have no error below half a voxel along each axis.
+
+    Args:
+        fixed_to_moving: displacement field.
+        fixed_landmarks, moving_landmarks: (N, 3) RAS mm, in the same order; the moving ones stay where they are.
+        moving: grid of the moving image.
+    """
+    mapped_ijk = transform_points(moving.ras_to_ijk, map_points(fixed_to_moving, fixed_landmarks))
+    snapped_ras_mm = transform_points(moving.ijk_to_ras, np.rint(mapped_ijk))
+    return DistanceStatistics.of(np.linalg.norm(snapped_ras_mm - moving_landmarks, axis=1))
 
 
 def quality_report(

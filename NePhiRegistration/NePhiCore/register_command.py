@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def register_command(options: Namespace, run: Run) -> str:
     Raises:
         NePhiError: with nothing written.
     """
-    settings = _settings(options)
+    settings = chosen_settings(options)
     paths = _output_paths(options)
     with run.step("starting"):
         from .checkpoint import load_checkpoint
@@ -38,11 +39,16 @@ def register_command(options: Namespace, run: Run) -> str:
     with memory_errors_in_words():
         with run.step("reading"):
             model = load_checkpoint(options.model or default_model_path())
-            pair = _read_pair(options)
+            pair = read_pair({name: getattr(options, name) for name in _INPUTS})
         return summary(register_and_write(pair, settings, model, paths, run))
 
 
-def _settings(options: Namespace) -> RegistrationSettings:
+def chosen_settings(options: Namespace) -> RegistrationSettings:
+    """The settings that the options of the method ask for.
+
+    Raises:
+        SettingsError: a value out of range, or options that contradict each other.
+    """
     is_half_asked = (options.optimise is None and options.iterations) or (
         options.optimise and options.iterations is None
     )
@@ -88,26 +94,35 @@ def _check_exists(path: Path) -> None:
         raise NePhiError(f"The input {path} {problem}. Check the path.") from error
 
 
-def _read_pair(options: Namespace) -> Pair:
-    """Every input file but the weights; the small ones first."""
+def read_pair(files: Mapping[str, Path | None]) -> Pair:
+    """Read the files of a pair; the small ones first.
+
+    Args:
+        files: "fixed", "moving" and, where there are such, "fixed_mask", "moving_mask", "initial_transform",
+            "fixed_landmarks", "moving_landmarks".
+
+    Raises:
+        NePhiError: a file that cannot be used, or files that do not belong together.
+    """
     from .image_io import read_mask, read_volume
     from .landmarks import check_landmark_pair, read_landmarks
     from .pair_run import Pair, file_name
     from .transform_io import read_initial_transform
 
+    given = {name: path for name, path in files.items() if path is not None}
     landmarks = None, None
-    if options.fixed_landmarks is not None:
+    if "fixed_landmarks" in given:
         landmarks = (
-            read_landmarks(options.fixed_landmarks, "fixed landmarks"),
-            read_landmarks(options.moving_landmarks, "moving landmarks"),
+            read_landmarks(given["fixed_landmarks"], "fixed landmarks"),
+            read_landmarks(given["moving_landmarks"], "moving landmarks"),
         )
         check_landmark_pair(*landmarks)
-    initial = None if options.initial_transform is None else read_initial_transform(options.initial_transform)
-    fixed, moving = read_volume(options.fixed, "fixed"), read_volume(options.moving, "moving")
+    initial = read_initial_transform(given["initial_transform"]) if "initial_transform" in given else None
+    volumes = [read_volume(given[name], name) for name in ("fixed", "moving")]
     masks = (
-        None if path is None else read_mask(path, volume.geometry, f"{volume.name} mask")
-        for path, volume in ((options.fixed_mask, fixed), (options.moving_mask, moving))
+        read_mask(given[f"{volume.name}_mask"], volume.geometry, f"{volume.name} mask")
+        if f"{volume.name}_mask" in given
+        else None
+        for volume in volumes
     )
-    given = {name: getattr(options, name) for name in _INPUTS}
-    file_names = {name: file_name(path) for name, path in given.items() if path is not None}
-    return Pair(fixed, moving, file_names, *masks, initial, *landmarks)
+    return Pair(*volumes, {name: file_name(path) for name, path in given.items()}, *masks, initial, *landmarks)

@@ -245,7 +245,9 @@ def test_options_become_settings(pair, tmp_path, monkeypatch, options, expected)
     assert seen == [expected]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["register", "--help"], ["demo", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["register", "--help"], ["demo", "--help"], ["evaluate", "--help"], ["--version"]]
+)
 def test_help_and_version_end_well(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         main(arguments)
@@ -261,6 +263,8 @@ def test_help_and_version_end_well(arguments, capsys):
         ["register", "--help"],
         ["register", "a", "b"],
         ["register", "a", "b", "--transform", "/no/such/folder/t.h5"],
+        ["evaluate", "--help"],
+        ["evaluate", "/no/such/folder", "--output", "/no/such/folder"],
     ],
 )
 def test_what_needs_no_torch_does_not_wait_for_it(arguments):

@@ -57,3 +57,31 @@ def test_an_interrupt_stops_all_but_who_keeps_the_partial_result(interruption, k
         with pytest.raises(RegistrationCancelled), run.step("quality"):
             raise AssertionError("the step must not begin")
     assert run.was_interrupted
+
+
+def test_a_part_has_its_own_clock_and_its_share_of_the_progress(interruption):
+    told = []
+    run = Run(told.append, interruption)
+    for number, name in enumerate(("copd1", "copd2")):
+        part = run.part(name, number, 2)
+        with part.step("reading"):
+            time.sleep(0.02)
+        part.tell(Progress("optimisation", 0.5, 7, 0.25))
+        assert 0.02 <= part.seconds < run.seconds + 1e-9
+        assert list(part.seconds_by_step) == ["reading"]
+    assert run.seconds_by_step == {} and run.failed == []
+    assert [message.step for message in told] == [
+        *("copd1, reading", "copd1, optimisation"),
+        *("copd2, reading", "copd2, optimisation"),
+    ]
+    shares = [message.share for message in told]
+    assert shares == sorted(shares)
+    assert shares[1] < 0.5 <= shares[2] and shares[3] == pytest.approx(shares[1] + 0.5)
+    assert (told[1].iteration, told[1].loss) == (7, 0.25)
+
+
+def test_an_interrupt_of_the_run_stops_its_parts(interruption):
+    part = Run(lambda message: None, interruption, keep_partial=True).part("copd1", 0, 1)
+    interruption.happened = True
+    with pytest.raises(RegistrationCancelled), part.step("reading"):
+        raise AssertionError("the step must not begin")

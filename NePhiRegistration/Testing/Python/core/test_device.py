@@ -1,9 +1,11 @@
 """Choosing a device, and memory that runs out told in words."""
 
+import os
+
 import pytest
 import torch
 
-from NePhiCore.device import CPU, choose_device, memory_errors_in_words, peak_memory_bytes
+from NePhiCore.device import CPU, choose_device, forget_peak_memory, memory_errors_in_words, peak_memory_bytes
 from NePhiCore.errors import DeviceError, DeviceMemoryError, InvalidVolumeError
 
 CUDA, MPS = torch.device("cuda"), torch.device("mps")
@@ -132,3 +134,21 @@ def test_peak_memory_of_the_process_is_no_less_than_what_it_once_held():
 def test_peak_memory_of_cuda_is_that_of_its_tensors(monkeypatch):
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 12345)
     assert peak_memory_bytes(CUDA) == 12345
+
+
+@pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="NOT TESTED HERE: only Linux forgets the peak of a process"
+)
+def test_the_peak_of_the_process_is_forgotten():
+    size = 2**29
+    torch.ones(size, dtype=torch.uint8)
+    before = peak_memory_bytes(CPU)
+    forget_peak_memory(CPU)
+    assert peak_memory_bytes(CPU) < before - size // 2
+
+
+def test_the_peak_of_cuda_is_forgotten(monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", forgotten.append)
+    forget_peak_memory(CUDA)
+    assert forgotten == [CUDA]

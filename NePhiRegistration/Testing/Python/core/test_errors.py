@@ -6,7 +6,8 @@ import pickle
 import pytest
 
 from NePhiCore import errors
-from NePhiCore.errors import NePhiError, OptimisationDivergedError, RegistrationCancelled
+from NePhiCore.errors import NePhiError, OptimisationDivergedError, RegistrationCancelled, where_raised
+from NePhiCore.settings import settings_for
 
 EXIT_CODES = {
     "NePhiError": 2,
@@ -47,3 +48,13 @@ def test_what_there_was_so_far_travels_with_the_error(kind, name):
 def test_what_there_was_so_far_survives_the_way_between_two_processes(kind, name):
     error = pickle.loads(pickle.dumps(kind("stopped", ["so far"])))
     assert (type(error), str(error), getattr(error, name)) == (kind, "stopped", ["so far"])
+
+
+def test_the_place_of_an_error_is_the_last_one_in_this_package():
+    with pytest.raises(NePhiError) as caught:
+        settings_for("no such preset")
+    file, line = where_raised(caught.value).split(", line ")
+    assert file == "settings.py" and int(line) > 1
+    with pytest.raises(ZeroDivisionError) as caught:
+        raise ZeroDivisionError
+    assert where_raised(caught.value) == "outside this package"

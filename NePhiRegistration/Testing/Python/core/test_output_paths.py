@@ -1,7 +1,7 @@
 import pytest
 
 from NePhiCore.errors import OutputError
-from NePhiCore.output_paths import OutputPaths
+from NePhiCore.output_paths import OutputPaths, made_folder
 
 
 def test_knows_what_is_asked_for(tmp_path):
@@ -35,3 +35,25 @@ def test_refuses_what_cannot_be(tmp_path, outputs, complaint):
     with pytest.raises(OutputError, match=complaint):
         paths.check([tmp_path / "ct.nii.gz"])
     assert (tmp_path / "ct.nii.gz").read_text() == "voxels"
+
+
+def test_a_folder_is_made_for_results_and_goes_again_without_them(tmp_path):
+    with made_folder(tmp_path / "a" / "b") as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
+    with pytest.raises(ZeroDivisionError), made_folder(tmp_path / "c") as folder:
+        (folder / "result").touch()
+        raise ZeroDivisionError
+    assert (tmp_path / "c" / "result").exists()
+
+
+def test_a_folder_that_was_there_stays(tmp_path):
+    with made_folder(tmp_path):
+        pass
+    assert tmp_path.is_dir()
+
+
+def test_a_folder_cannot_be_made_in_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="The folder .* cannot be made"), made_folder(tmp_path / "file" / "folder"):
+        pass

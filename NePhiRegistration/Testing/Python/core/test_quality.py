@@ -10,7 +10,7 @@ from geometry_cases import DIRECTIONS_LPS
 from NePhiCore.displacement_field import DisplacementField
 from NePhiCore.errors import InvalidLandmarksError, InvalidVolumeError
 from NePhiCore.geometry import ImageGeometry
-from NePhiCore.quality import dice, quality_report, target_registration_error
+from NePhiCore.quality import dice, quality_report, snapped_registration_error, target_registration_error
 from NePhiCore.volume import Volume
 
 SHIFT_MM = np.array([6.0, -4.0, 8.0])
@@ -61,6 +61,17 @@ def test_the_target_registration_error_is_the_distance_that_is_left():
 def test_a_function_is_as_good_as_a_field():
     points = np.random.default_rng(0).normal(size=(20, 3))
     assert target_registration_error(lambda p: p + SHIFT_MM, points, points + SHIFT_MM).after.max < 1e-12
+
+
+def test_snapping_moves_mapped_landmarks_to_the_nearest_moving_voxel():
+    """Axes to the left, back and down, as DIR-Lab's; voxel (i, j, k) lies at (-i, -2 j, -4 k)."""
+    moving_grid = ImageGeometry.from_spacing((9, 9, 9), (1, 2, 4), direction=-np.eye(3))
+    fixed = np.array([[-3.0, -4.0, -8.0], [-1.0, -2.0, -4.0], [0.0, 0.0, 0.0]])
+    off = np.array([-0.4, -0.9, -1.9])  # less than half a voxel: back to where it was
+    assert snapped_registration_error(constant_field(off), fixed, fixed, moving_grid).max == 0
+    over = np.array([0.4, 0.9, -2.1])  # more than half a voxel along k: one voxel further
+    snapped = snapped_registration_error(constant_field(over), fixed, fixed + [0, 0, -1], moving_grid)
+    assert (snapped.mean, snapped.std) == (3, 0)
 
 
 @pytest.mark.parametrize(("fixed", "moving"), [((3, 3), (4, 3)), ((0, 3), (0, 3)), ((3, 2), (3, 2))])

@@ -17,19 +17,35 @@ def readme(repository) -> str:
     return (repository / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def rows(readme) -> dict[str, str]:
-    """What the table of options says of each."""
-    found = re.findall(r"^\| `(--.+?)` \| (.+) \|$", readme.replace("\\|", "/"), re.MULTILINE)
+def rows_of(readme: str, command: str) -> dict[str, str]:
+    """What the table of a command's options says of each."""
+    (section,) = re.findall(rf"^## `nephi {command} .*?(?=^## )", readme, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^\| `(--.+?)` \| (.+) \|$", section.replace("\\|", "/"), re.MULTILINE)
     return {name: text for names, text in found for name in re.findall(r"--[a-z-]+", names)}
 
 
-def test_the_table_lists_the_options_of_the_command_and_no_others(rows, capsys):
+@pytest.fixture(scope="module")
+def rows(readme) -> dict[str, str]:
+    return rows_of(readme, "register")
+
+
+def options_of(command: str, capsys) -> set[str]:
     with pytest.raises(SystemExit):
-        main(["register", "--help"])
-    options = set(re.findall(r"(?<!\w)--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+        main([command, "--help"])
+    return set(re.findall(r"(?<!\w)--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+
+
+def test_the_table_lists_the_options_of_the_command_and_no_others(rows, capsys):
+    options = options_of("register", capsys)
     assert len(options) > 15
     assert set(rows) == options
+
+
+def test_evaluate_has_the_options_of_its_table_and_some_of_register(readme, rows, capsys):
+    own, options = set(rows_of(readme, "evaluate")), options_of("evaluate", capsys)
+    assert len(own) > 5
+    assert own < options
+    assert options - own < set(rows)
 
 
 def test_the_defaults_are_those_of_the_settings(rows):
