@@ -18,7 +18,7 @@ Tensor = torch.Tensor
 
 MM = 135.0  # millimetres in one cube unit, roughly: for what is printed and drawn only
 CODE_NOISE = 0.03
-CONSISTENCY_WEIGHT, PRIOR_WEIGHT = 0.3, 1e-4
+CONSISTENCY_WEIGHT, PRIOR_WEIGHT = 0.6, 1e-4
 REGULARITY_WEIGHT = RegistrationSettings().regularity_weight * COARSE.regularity
 _TRIP_SHARE = 4  # the round trip is taken at every fourth point
 

@@ -24,7 +24,7 @@ def as_scanned(cube: CubeImage, rng: np.random.Generator, generator: torch.Gener
         image = _thick_slices(image, 2 * np.linalg.norm(cube.norm_to_ras[:3, 0]), rng.uniform(2.0, _THICKEST_MM))
     if rng.random() < _KERNEL_SHARE:
         image = _through_kernel(image, rng)
-    image = image + float(rng.uniform(0, 0.035)) * _noise(image.shape, generator)
+    image = image + float(rng.uniform(0, 0.06)) * _noise(image.shape, generator)
     return CubeImage(image.clamp(0, 1), _rough_mask(cube.lungs, grid, rng, generator), cube.norm_to_ras)
 
 
@@ -48,8 +48,8 @@ def _thick_slices(image: Tensor, height_mm: float, thickness_mm: float) -> Tenso
 def _through_kernel(image: Tensor, rng: np.random.Generator) -> Tensor:
     """A soft kernel blurs, a sharp one overshoots at edges."""
     if rng.random() < 0.7:
-        return gaussian_blur(image, float(rng.uniform(0.3, 0.8)))
-    return image + float(rng.uniform(0.1, 0.6)) * (image - gaussian_blur(image, 0.8))
+        return gaussian_blur(image, float(rng.uniform(0.3, 1.3)))
+    return image + float(rng.uniform(0.1, 0.6)) * (image - gaussian_blur(image, 1.2))
 
 
 def _rough_mask(lungs: Tensor, grid: Tensor, rng: np.random.Generator, generator: torch.Generator) -> Tensor:

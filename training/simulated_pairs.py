@@ -2,7 +2,7 @@
 
 The scan is the inhale image; the exhale image is the same scan seen through the motion,
 its lungs denser by the volume they lost. Only what the encoder needs is made: two cubes of
-80 voxels a side and both displacement fields. All of it happens on the subject's device.
+SEARCH_SIZE voxels a side and both displacement fields. All of it happens on the subject's device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from NePhiCore.encoder import SEARCH_SIZE
 from NePhiCore.preprocessing import CubeImage
@@ -85,7 +84,7 @@ def ideal_pair(subject: Subject, motion: Motion, inhale_cube: np.ndarray, exhale
     device = subject.scan.device
     exhale_to_inhale = _field_between(motion.exhale_to_inhale, exhale_cube, inhale_cube, device)
     inhale_to_exhale = _field_between(motion.inhale_to_exhale, inhale_cube, exhale_cube, device)
-    inhale = _cube_image(*subject.read(_sub_points(device), inhale_cube), inhale_cube)
+    inhale = _cube_image(*subject.read(_voxel_points(device), inhale_cube), inhale_cube)
     exhale = _exhale_image(subject, motion, exhale_to_inhale, inhale_cube, exhale_cube)
     return IdealPair(inhale, exhale, inhale_to_exhale, exhale_to_inhale)
 
@@ -113,7 +112,7 @@ def _exhale_image(
     Each place of the lungs is read through `field`, the truth that goes with the image. The wall is read
     where it moved from only if that is no lung: there the lungs have made room for it.
     """
-    points = _sub_points(field.device)
+    points = _voxel_points(field.device)
     density, lungs = subject.read(points + read_image(field, points[None])[0], inhale_cube)
     wall_field = _field_between(motion.wall_to_inhale, exhale_cube, inhale_cube, field.device)
     wall, wall_lungs = subject.read(points + read_image(wall_field, points[None])[0], inhale_cube)
@@ -124,17 +123,13 @@ def _exhale_image(
 
 
 def _cube_image(density: Tensor, lungs: Tensor, cube: np.ndarray) -> CubeImage:
-    """Readings (N,) at the sub-points, averaged to voxels."""
-    fine = (1, 1, *(2 * SEARCH_SIZE,) * 3)
-    return CubeImage(*(F.avg_pool3d(values.reshape(fine), 2) for values in (density, lungs)), cube)
+    """Readings (N,) at the voxels."""
+    return CubeImage(*(values.reshape(1, 1, *(SEARCH_SIZE,) * 3) for values in (density, lungs)), cube)
 
 
-def _sub_points(device: torch.device) -> Tensor:
-    """(160^3, 3) two positions a voxel along each axis, of a cube of 80 voxels corner to corner."""
-    centre = torch.linspace(-1, 1, SEARCH_SIZE, device=device)
-    quarter = 0.25 * 2 / (SEARCH_SIZE - 1)
-    axis = torch.stack([centre - quarter, centre + quarter], 1).flatten()
-    return torch.cartesian_prod(axis, axis, axis)
+def _voxel_points(device: torch.device) -> Tensor:
+    """(SEARCH_SIZE^3, 3) the cube's voxels: finer than the scans are, as the search has them finer than most CT."""
+    return cube_grid((SEARCH_SIZE,) * 3, device).reshape(-1, 3)
 
 
 def _determinant(field: Tensor, volume_ratio: float) -> Tensor:

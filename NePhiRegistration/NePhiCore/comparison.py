@@ -17,6 +17,10 @@ Tensor = torch.Tensor
 RIM_VOXELS, RIM_SHARE = 1.0, 0.1  # points are drawn this far around the lungs too: the pleura is an edge to align
 
 
+# CT noise is as large as the texture of the lungs: both were chosen for noisy pairs (docs/decisions.md).
+NOISE_FLOOR, SMOOTHING = 0.1, 0.6
+
+
 @dataclass(frozen=True)
 class Similarity:
     """How images are compared: channels computed once, and a loss over the values read at points."""
@@ -26,7 +30,9 @@ class Similarity:
 
 
 SIMILARITY_TABLE = {
-    "local_ncc": Similarity(locally_normalised, correlation_loss),
+    "local_ncc": Similarity(
+        lambda cube, widths: locally_normalised(cube, widths, NOISE_FLOOR, SMOOTHING), correlation_loss
+    ),
     "ncc": Similarity(lambda cube, widths: intensity(cube), squared_correlation_loss),
     "mind": Similarity(lambda cube, widths: self_similarity(cube), squared_difference_loss),
 }

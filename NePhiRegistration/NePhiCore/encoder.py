@@ -8,13 +8,13 @@ from torch.nn import functional as F
 
 from .features import locally_normalised
 from .latent_code import LatentCode
-from .matching import Match, search
+from .matching import Level, Match, resized, search
 from .preprocessing import CubeImage
 from .sampling import cube_grid, read_image
 
 Tensor = torch.Tensor
 
-SEARCH_SIZE = 80  # voxels a side of the cube that is searched
+SEARCH_SIZE = 160  # voxels a side of the cube that is searched
 FEATURE_WIDTHS = (2.0, 4.0)
 MASK_WEIGHT = 2.0
 _SCALE = 5.0  # displacements of a fifth of a cube unit, 25 mm, become 1
@@ -56,10 +56,10 @@ class Encoder(nn.Module):
     @torch.no_grad()
     def matches(self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None) -> Tensor:
         """What the U-Net sees, (1, HEAD_INPUTS, n, n, n) with n = matches_size."""
-        features = [_search_features(image) for image in (fixed, moving)]
+        fixed_levels, moving_levels = search_levels(fixed), search_levels(moving)
         starts = (None, None) if known is None else (known, inverse_displacement(known))
-        forth = search(features[0], features[1], fixed.lungs, starts[0])
-        back = search(features[1], features[0], moving.lungs, starts[1])
+        forth = search(fixed_levels, moving_levels, starts[0])
+        back = search(moving_levels, fixed_levels, starts[1])
         return torch.cat([match_channels(m, self.matches_size) for m in (forth, back)], 1)
 
     def code_from_matches(self, matches: Tensor) -> LatentCode:
@@ -93,9 +93,22 @@ def inverse_displacement(displacement: Tensor, steps: int = 20) -> Tensor:
     return (source - lattice).transpose(1, 2).reshape(displacement.shape)
 
 
-def _search_features(cube: CubeImage) -> Tensor:
-    features = locally_normalised(cube, FEATURE_WIDTHS)
-    return torch.cat([features[:, :-1], MASK_WEIGHT * features[:, -1:]], 1)
+def search_levels(cube: CubeImage) -> dict[float, Level]:
+    """An image as the search compares it, at each of its resolutions.
+
+    At three quarters and half, what is compared is the structure seen there; at a quarter, too coarse to have
+    any of its own, the structure of half is seen blurred.
+    """
+    levels = {share: _level(cube, share) for share in (1.0, 0.75, 0.5)}
+    half = levels[0.5]
+    levels[0.25] = Level(resized(half.features, 0.5), resized(half.lungs, 0.5))
+    return levels
+
+
+def _level(cube: CubeImage, share: float) -> Level:
+    here = CubeImage(resized(cube.image, share), resized(cube.lungs, share), cube.norm_to_ras)
+    features = locally_normalised(here, FEATURE_WIDTHS)
+    return Level(torch.cat([features[:, :-1], MASK_WEIGHT * features[:, -1:]], 1), here.lungs)
 
 
 def _resize(coarse: Tensor, like: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional as F
 
 from .sampling import read_linear
 
@@ -31,16 +32,47 @@ class LatentCode:
         """The code with `change` applied to both of its tensors."""
         return LatentCode(change(self.global_code), change(self.local_code))
 
-    def leaf(self) -> LatentCode:
-        """A copy that an optimiser can change."""
-        return self.map(lambda part: part.detach().clone().requires_grad_(True))
-
     def frozen(self) -> LatentCode:
         """A copy without a gradient."""
         return self.map(lambda part: part.detach().clone())
 
     def tensors(self) -> list[Tensor]:
         return [self.global_code, self.local_code]
+
+
+class RefinedCode:
+    """A code and a change of it that an optimiser finds, its map as a sum over coarse to fine grids.
+
+    Most of what a code has to change is smooth. On a coarse grid the gradients of many points act together:
+    it moves far in few steps, and noise cancels. The finest grid is the code's own, so that nothing is out of reach.
+
+    Attributes:
+        start: the code that is changed; never touched.
+        change: of the global code, (B, C_g), zero at first.
+        changes: of the local code, (B, C_l, n, n, n) each, zero at first, finest last.
+    """
+
+    def __init__(self, start: LatentCode, levels: int = 3) -> None:
+        self.start = start.frozen()
+        self.change = torch.zeros_like(start.global_code, requires_grad=True)
+        batch, channels, *size = start.local_code.shape
+        sizes = [size]
+        for _ in range(levels - 1):
+            sizes.insert(0, [(n + 1) // 2 for n in sizes[0]])
+        device = start.local_code.device
+        self.changes = [torch.zeros(batch, channels, *size, device=device, requires_grad=True) for size in sizes]
+
+    def tensors(self) -> list[Tensor]:
+        """What the optimiser changes."""
+        return [self.change, *self.changes]
+
+    def code(self) -> LatentCode:
+        """The code as it is now, with gradients to the changes."""
+        size = self.start.local_code.shape[2:]
+        local = self.start.local_code
+        for change in self.changes:
+            local = local + F.interpolate(change, size=size, mode="trilinear", align_corners=True)
+        return LatentCode(self.start.global_code + self.change, local)
 
 
 def zero_code(channels: tuple[int, int], size: int, batch: int = 1, device: torch.device | str = "cpu") -> LatentCode:

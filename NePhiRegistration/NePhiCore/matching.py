@@ -9,6 +9,7 @@ by alternating between the best match near the neighbours' mean and that mean it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -29,18 +30,31 @@ class Stage:
     """One search of the coarse-to-fine sequence.
 
     Attributes:
-        halved: on images of half the resolution.
-        cell: voxels a side of a cell.
-        radius: how far to search along each axis, voxels.
+        resolution: samples a side, as a share of the full cube's.
+        cell: voxels a side of a cell, at this resolution.
+        radius: how far to search along each axis, voxels at this resolution.
     """
 
-    halved: bool
+    resolution: float
     cell: int
     radius: int
 
 
-# Together they reach 25 voxels of the full cube to each side, a third of its width.
-STAGES = (Stage(True, 4, 6), Stage(True, 2, 4), Stage(False, 4, 3), Stage(False, 2, 2))
+# Together they reach 50 voxels of the full cube to each side, a third of its width.
+STAGES = (Stage(0.25, 4, 6), Stage(0.25, 2, 4), Stage(0.5, 4, 3), Stage(0.5, 2, 2), Stage(0.75, 3, 2), Stage(1.0, 2, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One image at one resolution.
+
+    Attributes:
+        features: (1, C, S, S, S) over the cube.
+        lungs: (1, 1, S, S, S) share of lung.
+    """
+
+    features: Tensor
+    lungs: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +89,16 @@ class Match:
         return self.at(grid, points).transpose(1, 2).reshape(1, -1, size, size, size)
 
 
-def search(fixed: Tensor, moving: Tensor, lungs: Tensor, start: Tensor | None = None) -> Match:
-    """Every stage in turn, each around what the one before has found; arguments as in `match`."""
-    full = fixed, moving, lungs
-    halved = tuple(_halved(grid) for grid in full)
+def search(fixed: Mapping[float, Level], moving: Mapping[float, Level], start: Tensor | None = None) -> Match:
+    """Every stage in turn, each around what the one before has found.
+
+    Args:
+        fixed, moving: the images at every resolution that a stage names.
+        start: as in `match`.
+    """
     for stage in STAGES:
-        found = match(*(halved if stage.halved else full), stage, start)
+        here = fixed[stage.resolution]
+        found = match(here.features, moving[stage.resolution].features, here.lungs, stage, start)
         start = found.resampled(found.coupled, found.coupled.shape[2])
     return found
 
@@ -91,7 +109,7 @@ def match(fixed: Tensor, moving: Tensor, lungs: Tensor, stage: Stage, start: Ten
     Args:
         fixed, moving: (1, C, S, S, S) features over the two cubes.
         lungs: (1, 1, S, S, S) share of lung in the fixed cube; nothing else is compared.
-        stage: S must be a multiple of its cell.
+        stage: its cell and radius; where S is no multiple of the cell the last voxels are left out.
         start: (1, 3, m, m, m) displacement over the cube to search around, cube units.
     """
     size = fixed.shape[2]
@@ -110,10 +128,14 @@ def match(fixed: Tensor, moving: Tensor, lungs: Tensor, stage: Stage, start: Ten
     return Match(coupled * step, best * step, lowest, share, stage.cell, size)
 
 
-def _halved(grid: Tensor) -> Tensor:
-    """Half as many samples along each axis, corner on corner, so that cube coordinates stay what they are."""
-    smooth = F.avg_pool3d(grid, 3, stride=1, padding=1, count_include_pad=False)
-    return F.interpolate(smooth, size=grid.shape[2] // 2, mode="trilinear", align_corners=True)
+def resized(grid: Tensor, share: float) -> Tensor:
+    """Fewer samples along each axis, corner on corner, so that cube coordinates stay what they are."""
+    if share == 1:
+        return grid
+    if share <= 0.5:  # else samples that lie between would be passed over
+        grid = F.avg_pool3d(grid, 3, stride=1, padding=1, count_include_pad=False)
+    size = round(grid.shape[2] * share)
+    return F.interpolate(grid, size=(size,) * 3, mode="trilinear", align_corners=True)
 
 
 def cell_centres(size: int, cell: int, device: torch.device | str = "cpu") -> Tensor:

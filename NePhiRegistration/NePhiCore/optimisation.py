@@ -12,7 +12,7 @@ import torch
 from .comparison import SIMILARITY_TABLE, ComparedImage
 from .coordinate_network import CoordinateNetwork
 from .errors import OptimisationDivergedError
-from .latent_code import LatentCode
+from .latent_code import LatentCode, RefinedCode
 from .losses import difference_stencil, frobenius, gradient_on_stencil, latent_prior
 from .model import map_points
 from .preprocessing import CubeImage
@@ -24,7 +24,7 @@ Tensor = torch.Tensor
 DIFFERENCE_STEP = 0.02  # cube units, about two millimetres: the scale at which folds are counted
 SMALLEST_DETERMINANT = 0.15  # below this the fold barrier acts
 FOLD_WEIGHT, ROUND_TRIP_WEIGHT = 10.0, 5.0
-WRONG_MATCH = 0.03  # cube units, about four millimetres: a match further off than this is taken for wrong
+MATCH_PRECISION = 0.03  # cube units, about four millimetres: the unit of the distance from the matches
 CHECK_EVERY = 10  # steps between looks at the loss: each look makes the device wait
 
 
@@ -36,7 +36,7 @@ class Scale:
         spacing_mm: of the images compared.
         widths: neighbourhoods of the local features, voxels.
         share: of all iterations.
-        regularity: factor on the regularity weight: strict while far away, freer when near.
+        regularity: factor on the regularity weight: free while far away, strict at the end.
         guidance: weight of the distance to the encoder's matches.
     """
 
@@ -48,8 +48,9 @@ class Scale:
 
 
 SCALES = (
-    Scale(3.0, (2.0, 4.0), share=0.35, regularity=2.5, guidance=0.3),
-    Scale(2.0, (1.5, 3.0), share=0.65, regularity=1.0, guidance=0.0),
+    Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
+    Scale(2.0, (1.5, 3.0), share=0.5, regularity=1.0, guidance=0.0),
+    Scale(2.0, (1.5, 3.0), share=0.25, regularity=2.5, guidance=0.0),
 )
 
 
@@ -98,7 +99,12 @@ class ScaledPair:
 def scaled_pairs(cubes_at: Callable[[float], tuple[CubeImage, CubeImage]], similarity: str) -> list[ScaledPair]:
     """The pair at every scale, features computed once."""
     kind = SIMILARITY_TABLE[similarity]
-    return [ScaledPair(*(ComparedImage.of(c, kind, s.widths) for c in cubes_at(s.spacing_mm))) for s in SCALES]
+    made: dict[tuple, ScaledPair] = {}
+    for s in SCALES:
+        images = s.spacing_mm, s.widths
+        if images not in made:
+            made[images] = ScaledPair(*(ComparedImage.of(cube, kind, s.widths) for cube in cubes_at(s.spacing_mm)))
+    return [made[s.spacing_mm, s.widths] for s in SCALES]
 
 
 @torch.enable_grad()
@@ -122,7 +128,7 @@ def optimise(
         is_cancelled: asked now and then; when it says yes, the state with the lowest loss at the scale
             then reached is returned.
         matched: displacements over the fixed and the moving cube, (1, 3, n, n, n), that the coarse
-            scale is drawn towards where they agree with it roughly; see `matched_displacements`.
+            scale is drawn towards; see `matched_displacements`.
 
     Raises:
         OptimisationDivergedError: the loss became NaN or infinite.
@@ -171,7 +177,7 @@ def _schedule(pairs: list[ScaledPair], iterations: int) -> Iterator[tuple[Scale,
 
 
 class _Run:
-    """The state of one optimisation: leaves, Adam, random numbers."""
+    """The state of one optimisation: what is refined, Adam, random numbers."""
 
     def __init__(
         self,
@@ -182,9 +188,10 @@ class _Run:
     ) -> None:
         self.settings = settings
         self.matched = matched
-        self.code = maps.code.leaf()
+        self.refined = RefinedCode(maps.code)
+        self.code = self.refined.code()
         self.networks = [maps.fixed_to_moving, maps.moving_to_fixed]
-        groups = [{"params": self.code.tensors(), "base_rate": settings.latent_learning_rate}]
+        groups = [{"params": self.refined.tensors(), "base_rate": settings.latent_learning_rate}]
         if settings.optimise == "all":
             self.networks = [copy.deepcopy(network).requires_grad_(True) for network in self.networks]
             parameters = [p for network in self.networks for p in network.parameters()]
@@ -202,13 +209,14 @@ class _Run:
         networks = self.networks
         if self.settings.optimise == "all":
             networks = [copy.deepcopy(network).requires_grad_(False) for network in networks]
-        return Maps(*networks, self.code.frozen())
+        return Maps(*networks, self.refined.code().frozen())
 
     def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
         """One step of Adam; returns similarity, regularity and the whole loss."""
         rate = _rate(iteration / self.settings.iterations, iteration)
         for group in self.adam.param_groups:
             group["lr"] = group["base_rate"] * rate
+        self.code = self.refined.code()
         similarity, guidance = self._data_terms(pair, scale.guidance if self.matched else 0.0)
         regularity, barrier = self._regularity(pair)
         total = similarity + guidance + self.settings.regularity_weight * scale.regularity * regularity + barrier
@@ -237,7 +245,7 @@ class _Run:
             similarity = similarity + self.loss(start.read(points), end.read(mapped)) / 2
             if guidance_weight > 0:
                 matched = points + read_image(self.matched[side], points)
-                guidance = guidance + guidance_weight * robust_distance(mapped, matched)
+                guidance = guidance + guidance_weight * distance_from_matches(mapped, matched)
         return similarity, guidance
 
     def _regularity(self, pair: ScaledPair) -> tuple[Tensor, Tensor]:
@@ -271,10 +279,10 @@ def fold_barrier(gradient: Tensor) -> Tensor:
     return (SMALLEST_DETERMINANT - determinant).clamp(min=0).square().mean()
 
 
-def robust_distance(points_norm: Tensor, others_norm: Tensor) -> Tensor:
-    """Mean of d^2 / (d^2 + s^2) (Geman and McClure 1987): pairs further apart than s = WRONG_MATCH hardly pull."""
-    square = (points_norm - others_norm).square().sum(-1)
-    return (square / (square + WRONG_MATCH**2)).mean()
+def distance_from_matches(points_norm: Tensor, matched_norm: Tensor) -> Tensor:
+    """Mean distance in units of MATCH_PRECISION, smooth near zero: a match far off pulls no harder than a near one."""
+    square = (points_norm - matched_norm).square().sum(-1)
+    return (square / MATCH_PRECISION**2 + 1e-3).sqrt().mean()
 
 
 def _rate(share: float, iteration: int) -> float:

@@ -80,7 +80,7 @@ def test_a_new_network_can_learn():
 
 def test_both_parts_of_the_code_and_the_points_get_a_gradient():
     code, points = codes_and_points()
-    code, points = code.leaf(), points.requires_grad_(True)
+    code, points = code.map(lambda part: part.detach().clone().requires_grad_(True)), points.requires_grad_(True)
     a_network()(points, code).square().sum().backward()
     assert all(part.grad.abs().max() > 0 for part in (*code.tensors(), points))
 

@@ -163,6 +163,6 @@ def test_who_is_told_may_stop_it():
 def test_the_network_and_the_code_are_left_as_they_are_and_no_gradient_is_kept():
     network, code = a_network(), a_code()
     before = copy.deepcopy(network.state_dict())
-    evaluate_map(network, code.leaf(), FROM, TO, a_grid())
+    evaluate_map(network, code.map(lambda part: part.detach().clone().requires_grad_(True)), FROM, TO, a_grid())
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())

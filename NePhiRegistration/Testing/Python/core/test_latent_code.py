@@ -2,7 +2,7 @@
 
 import torch
 
-from NePhiCore.latent_code import LatentCode, zero_code
+from NePhiCore.latent_code import LatentCode, RefinedCode, zero_code
 
 
 def a_code() -> LatentCode:
@@ -18,20 +18,44 @@ def test_the_local_code_is_read_between_its_samples():
     torch.testing.assert_close(a_code().local_at(points), expected, rtol=0, atol=1e-4)
 
 
-def test_an_optimiser_changes_the_leaf_and_not_what_it_was_made_from():
+def test_a_refined_code_begins_as_its_start():
+    refined = RefinedCode(a_code())
+    assert all(torch.equal(*parts) for parts in zip(refined.code().tensors(), a_code().tensors()))
+
+
+def test_changes_of_all_grids_add_up_and_the_start_stays():
+    """Constant changes on every grid: their sum everywhere."""
     code = a_code()
-    leaf = code.leaf()
-    assert all(part.is_leaf and part.requires_grad for part in leaf.tensors())
-    optimiser = torch.optim.SGD(leaf.tensors(), lr=1.0)
-    (leaf.global_code.sum() + leaf.local_code.sum()).backward()
-    optimiser.step()
-    for changed, before, same in zip(leaf.tensors(), a_code().tensors(), code.tensors()):
-        torch.testing.assert_close(changed.detach(), before - 1)
-        assert torch.equal(same, before) and not same.requires_grad
+    refined = RefinedCode(code)
+    with torch.no_grad():
+        for amount, part in zip((1.0, 10.0, 20.0, 30.0), refined.tensors()):
+            part.add_(amount)
+    changed = refined.code()
+    torch.testing.assert_close(changed.global_code, code.global_code + 1)
+    torch.testing.assert_close(changed.local_code, code.local_code + 60)
+    assert all(torch.equal(*parts) for parts in zip(code.tensors(), a_code().tensors()))
+
+
+def test_grids_halve_corner_on_corner_down_from_the_code_s_own():
+    refined = RefinedCode(zero_code((2, 3), 21))
+    assert [tuple(part.shape) for part in refined.tensors()] == [(1, 2), *((1, 3, n, n, n) for n in (6, 11, 21))]
+    with torch.no_grad():
+        refined.changes[0][..., 0, 0, 0] = 1.0
+    local = refined.code().local_code
+    assert torch.equal(local[..., 0, 0, 0], torch.ones(1, 3))
+    torch.testing.assert_close(local[..., 2, 0, 0], torch.full((1, 3), 0.5))
+    assert not local[..., 4:, :, :].any()
+
+
+def test_every_change_has_a_gradient():
+    refined = RefinedCode(zero_code((2, 3), 9))
+    code = refined.code()
+    (code.global_code.sum() + code.local_code.sum()).backward()
+    assert all(part.is_leaf and part.grad.abs().max() > 0 for part in refined.tensors())
 
 
 def test_a_frozen_code_has_no_gradient_and_stays_when_its_origin_changes():
-    leaf = a_code().leaf()
+    leaf = a_code().map(lambda part: part.detach().clone().requires_grad_(True))
     frozen = leaf.map(lambda part: part * 2).frozen()
     assert not any(part.requires_grad for part in frozen.tensors())
     kept = leaf.frozen()

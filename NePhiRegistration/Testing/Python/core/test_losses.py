@@ -170,7 +170,9 @@ def a_map():
     network = CoordinateNetwork(2, 3, 8, 4, 0.3).double()
     torch.nn.init.normal_(network.output.weight, std=0.3)
     size = (1, 3, 4, 4, 4)
-    code = LatentCode(torch.randn(1, 2, dtype=torch.float64), torch.randn(size, dtype=torch.float64)).leaf()
+    code = LatentCode(torch.randn(1, 2, dtype=torch.float64), torch.randn(size, dtype=torch.float64)).map(
+        lambda part: part.detach().clone().requires_grad_(True)
+    )
     return network, code
 
 

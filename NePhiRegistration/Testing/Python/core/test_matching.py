@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from NePhiCore.features import gaussian_blur
-from NePhiCore.matching import STAGES, Match, Stage, cell_centres, match, neighbours_mean, search
+from NePhiCore.matching import STAGES, Level, Match, Stage, cell_centres, match, neighbours_mean, resized, search
 from NePhiCore.sampling import cube_grid, read_image
 
 SIZE = 48
 STEP = 2.0 / (SIZE - 1)  # a voxel in cube units
-ONE_STAGE = Stage(halved=False, cell=4, radius=3)
+ONE_STAGE = Stage(resolution=1.0, cell=4, radius=3)
 
 
 def texture(seed=0, sigma=0.0) -> torch.Tensor:
@@ -56,11 +56,17 @@ def seen_through(image: torch.Tensor, motion) -> torch.Tensor:
     return read_image(image, points + motion(points)).transpose(1, 2).reshape(image.shape)
 
 
+def levels(features: torch.Tensor, lungs: torch.Tensor | None = None) -> dict[float, Level]:
+    """An image at every resolution that a stage asks for."""
+    lungs = two_lungs() if lungs is None else lungs
+    return {s.resolution: Level(resized(features, s.resolution), resized(lungs, s.resolution)) for s in STAGES}
+
+
 @pytest.fixture(scope="module")
 def followed() -> Match:
     """Every stage's search of a smooth motion."""
     moving = texture(sigma=1.0)
-    return search(seen_through(moving, smooth_motion), moving, two_lungs())
+    return search(levels(seen_through(moving, smooth_motion)), levels(moving))
 
 
 @pytest.mark.parametrize("shift", [(0, 0, 0), (2, -3, 1), (-3, 3, 3), (0, 0, -3)])
@@ -79,7 +85,7 @@ def test_all_stages_together_find_a_far_shift_to_half_a_voxel():
     """(11, -9, 5) voxels, a quarter of the cube: out of reach at full resolution, found from coarse to fine."""
     shift = (11, -9, 5)
     moving = moved(texture(sigma=1.5), shift)
-    found = search(texture(sigma=1.5), moving, two_lungs())
+    found = search(levels(texture(sigma=1.5)), levels(moving))
     error = voxels(found.coupled, in_lungs(found)) - torch.tensor(shift, dtype=torch.float32)[:, None]
     assert error.norm(dim=0).mean() < 0.5
     assert error.norm(dim=0).quantile(0.95) < 1
@@ -119,7 +125,7 @@ def test_outside_the_lungs_nothing_is_compared():
 
 
 def test_without_any_lung_the_answer_is_finite():
-    found = search(texture(), texture(1), torch.zeros(1, 1, SIZE, SIZE, SIZE))
+    found = search(levels(texture(), torch.zeros(1, 1, SIZE, SIZE, SIZE)), levels(texture(1)))
     assert torch.isfinite(found.coupled).all() and not found.cost.any()
 
 
@@ -171,15 +177,25 @@ def test_cells_that_show_something_else_follow_their_neighbours():
 
 def test_the_same_images_give_the_same_matches_bit_for_bit():
     fixed, moving = texture(sigma=1.0), moved(texture(sigma=1.0), (3, 1, -2))
-    first, second = (search(fixed, moving, two_lungs()) for _ in range(2))
+    first, second = (search(levels(fixed), levels(moving)) for _ in range(2))
     assert torch.equal(first.coupled, second.coupled) and torch.equal(first.cost, second.cost)
 
 
 def test_the_features_and_the_start_are_left_as_they_are():
     fixed, moving, lungs, start = texture(), texture(1), two_lungs(), torch.full((1, 3, 4, 4, 4), 0.1)
     before = [tensor.clone() for tensor in (fixed, moving, lungs, start)]
-    search(fixed, moving, lungs, start)
+    search(levels(fixed, lungs), levels(moving, lungs), start)
     assert all(torch.equal(*pair) for pair in zip(before, (fixed, moving, lungs, start)))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.75, 0.5, 0.25])
+def test_resized_keeps_where_things_are(share):
+    """The coordinate as an image: at every resolution each sample holds its own place; smoothing bends the rim."""
+    grid = cube_grid((SIZE,) * 3).movedim(-1, 0)[None]
+    small = resized(grid, share)
+    expected = cube_grid((round(SIZE * share),) * 3).movedim(-1, 0)[None]
+    inner = (slice(None), slice(None), *(slice(2, -2),) * 3)
+    torch.testing.assert_close(small[inner], expected[inner], atol=1e-5, rtol=0)
 
 
 def test_cells_have_their_centre_in_the_middle_of_their_voxels():
