@@ -21,7 +21,7 @@ from NePhiCore.volume import Volume
 Tensor = torch.Tensor
 
 PHANTOM_SHAPE, PHANTOM_MM = (156, 132, 180), 2.0
-LARGEST_THINNED_MM = 2.0  # finer scans are averaged, up to this: the search sees voxels of three millimetres and more
+LARGEST_THINNED_MM = 2.0  # finer scans are averaged, up to this: the finest voxels of the search are about as large
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ Tensor = torch.Tensor
 RIM_VOXELS, RIM_SHARE = 1.0, 0.1  # points are drawn this far around the lungs too: the pleura is an edge to align
 
 
-# CT noise is as large as the texture of the lungs: both were chosen for noisy pairs (docs/decisions.md).
+# Vessels shall count more than noise; what that gained is in docs/decisions.md.
 NOISE_FLOOR, SMOOTHING = 0.1, 0.6
 
 
