@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 
 from .airways import find_airways
 from .errors import InvalidVolumeError
-from .morphology import Morphology
+from .morphology import Morphology, bounding_box
 
 PADDING_HU = -1100.0  # nothing in a patient is below
 LUNG_HU = -300.0  # the edge of lungs full of air, on the tissue side of half-way, where hand-drawn edges lie
@@ -61,17 +60,16 @@ def find_lung_air(hu: np.ndarray, body: np.ndarray, grid: Morphology, name: str)
         InvalidVolumeError: no air space looks like a lung.
     """
     excluded = grid.dilate(find_airways(hu, grid), _WALL_MM) | _find_padding(hu, grid)
-    depth_mm = grid.distance_to((hu >= LUNG_HU) | excluded)
-    seeds = grid.label(depth_mm > _NECK_MM, minimum_ml=0.3)
-    joined = grid.label(depth_mm > _THREAD_MM)
+    empty = (hu < LUNG_HU) & ~excluded
+    seeds = grid.label(grid.erode(empty, _NECK_MM), minimum_ml=0.3)
+    joined = grid.label(grid.erode(empty, _THREAD_MM))
     lung_seeds, other_seeds = _sort_air_spaces(hu, seeds, joined, _enclosed_share(body, seeds), grid)
     if not lung_seeds.any():
         raise no_lungs(name, "no air space inside the body looks like one (is it a chest CT?)")
     densest_hu = np.percentile(hu[lung_seeds], 95)
     upper_hu = float(np.clip((densest_hu + _TISSUE_HU) / 2, LUNG_HU, _DENSE_LUNG_HU))
     air = hu < upper_hu
-    other_mm = grid.distance_to(other_seeds)
-    excluded |= air & (other_mm <= _NECK_MM + _WALL_MM) & (other_mm < grid.distance_to(lung_seeds))
+    excluded |= _nearer_to_other(air, other_seeds, lung_seeds, grid)
     mask = _components_with(grid.label(air & ~excluded), lung_seeds)
     return LungAir(mask, excluded, upper_hu)
 
@@ -100,7 +98,7 @@ def _sort_air_spaces(
     Returns:
         two (S, A, R) bool.
     """
-    smooth_hu = sitk.GetArrayFromImage(sitk.Mean(sitk.GetImageFromArray(hu), [1, 1, 1]))
+    smooth_hu = _smooth(hu)
     middle, upper, top = _percentiles_by_label(smooth_hu, seeds, (50, 70, 95)).T
     is_even = (upper < -970) | (top < -930)
     sizes_ml = np.bincount(seeds.ravel(), minlength=1) * grid.voxel_ml
@@ -119,6 +117,29 @@ def _sort_air_spaces(
     return lung_seeds, (seeds > 0) & (~could_be_lung[seeds] | is_pocket)
 
 
+def _smooth(hu: np.ndarray) -> np.ndarray:
+    """Mean over 3 x 3 x 3 voxels; at the border the outermost ones are repeated."""
+    for axis in range(3):
+        size = hu.shape[axis]
+        place = np.arange(size)
+        before, after = (hu.take(np.clip(place + step, 0, size - 1), axis) for step in (-1, 1))
+        hu = (before + hu + after) / 3
+    return hu
+
+
+def _nearer_to_other(air: np.ndarray, other_seeds: np.ndarray, lung_seeds: np.ndarray, grid: Morphology) -> np.ndarray:
+    """(S, A, R) bool, the air around the seeds of other air up to its wall, where no seed of a lung is as near."""
+    reach_mm = _NECK_MM + _WALL_MM
+    near = air & grid.dilate(other_seeds, reach_mm)
+    disputed = near & grid.dilate(lung_seeds, reach_mm)
+    if disputed.any():
+        margins = [int(reach_mm / step) for step in grid.spacing_mm]
+        box = tuple(slice(max(0, s.start - n), s.stop + n) for s, n in zip(bounding_box(disputed), margins))
+        is_lungs = grid.distance_to(lung_seeds[box]) <= grid.distance_to(other_seeds[box])
+        near[box] &= ~(disputed[box] & is_lungs)
+    return near
+
+
 def _percentiles_by_label(values: np.ndarray, labels: np.ndarray, percents: tuple[float, ...]) -> np.ndarray:
     """(n + 1, len(percents)) by label; row 0, the background, is 0."""
     inside = labels > 0
@@ -133,16 +154,17 @@ def _enclosed_share(body: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     The ways are right, left, front and back, or these with up and down where that is
     more: the image may cut the lungs above and below, or at the sides.
     """
-    inside = np.nonzero(seeds)
+    inside = seeds > 0
     numbers = seeds[inside]
-    halved = tuple(index // 2 for index in inside)
     counts = np.bincount(numbers, minlength=1)
     shares = []
     for axis in range(3):
         before = np.logical_or.accumulate(body, axis)
         after = np.flip(np.logical_or.accumulate(np.flip(body, axis), axis), axis)
-        met = before[halved].astype(np.float32) + after[halved]
-        shares.append(np.bincount(numbers, met, minlength=1) / np.maximum(2 * counts, 1))
+        met = before.view(np.uint8) + after.view(np.uint8)
+        for doubled, size in enumerate(seeds.shape):
+            met = met.repeat(2, doubled).take(np.arange(size), doubled)
+        shares.append(np.bincount(numbers, met[inside], minlength=1) / np.maximum(2 * counts, 1))
     up_down, front_back, right_left = shares
     level = (front_back + right_left) / 2
     return np.maximum(level, (2 * level + up_down) / 3)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from .morphology import Morphology, label_components
+from .morphology import Morphology, dilate_by_ball, label_components
 
 _LUMEN_HU = -700.0  # edge of a tube of air in soft tissue, a little on the air side of half-way
 _AIR_HU = -900.0  # the middle of a trachea is below
@@ -98,11 +98,9 @@ def _tissue_share(hu_slice: np.ndarray, rows: np.ndarray, columns: np.ndarray, p
     first = np.maximum([rows.min(), columns.min()] - outer, 0)
     last = [rows.max(), columns.max()] + outer + 1
     window = hu_slice[first[0] : last[0], first[1] : last[1]]
-    patch = np.zeros(window.shape, np.uint8)
-    patch[rows - first[0], columns - first[1]] = 1
-    image = sitk.GetImageFromArray(patch)
-    near, far = (sitk.GetArrayFromImage(sitk.BinaryDilate(image, r[::-1].tolist())) > 0 for r in (inner, outer))
-    ring = far & ~near
+    patch = np.zeros(window.shape, bool)
+    patch[rows - first[0], columns - first[1]] = True
+    ring = dilate_by_ball(patch, outer) & ~dilate_by_ball(patch, inner)
     return float(np.mean(window[ring] > _TISSUE_HU)) if ring.any() else 0.0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .features import gaussian_blur, intensity, locally_normalised, self_similarity
+from .features import gaussian_blur, intensity, locally_normalised, self_similarity, soft_edged
 from .losses import correlation_loss, squared_correlation_loss, squared_difference_loss
 from .preprocessing import CubeImage
 from .sampling import cube_grid, points_among, read_image, uniform_points
@@ -15,10 +15,7 @@ from .sampling import cube_grid, points_among, read_image, uniform_points
 Tensor = torch.Tensor
 
 RIM_VOXELS, RIM_SHARE = 1.0, 0.1  # points are drawn this far around the lungs too: the pleura is an edge to align
-
-
-# Vessels shall count more than noise; what that gained is in docs/decisions.md.
-NOISE_FLOOR, SMOOTHING = 0.1, 0.6
+SMOOTHING = 0.6  # voxels; an image read between its voxels is smoothed anyway, and shall not seem the better for it
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,9 @@ class Similarity:
 
 SIMILARITY_TABLE = {
     "local_ncc": Similarity(
-        lambda cube, widths: locally_normalised(cube, widths, NOISE_FLOOR, SMOOTHING), correlation_loss
+        # Without the mask's own channel: masks found one by one pull at the pleura.
+        lambda cube, widths: locally_normalised(soft_edged(cube), widths, smoothing=SMOOTHING)[:, :-1],
+        correlation_loss,
     ),
     "ncc": Similarity(lambda cube, widths: intensity(cube), squared_correlation_loss),
     "mind": Similarity(lambda cube, widths: self_similarity(cube), squared_difference_loss),

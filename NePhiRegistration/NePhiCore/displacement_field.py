@@ -14,7 +14,7 @@ import numpy as np
 from .errors import InvalidTransformError, InvalidVolumeError
 from .geometry import ImageGeometry, transform_points
 from .volume import Volume
-from .voxel_reading import Block, block_points, blocks, is_inside, read_nearest, read_trilinear
+from .voxel_reading import Block, block_points, blocks, is_inside, read_block, read_nearest, read_trilinear
 
 AIR_HU = -1000.0
 _POINTS_AT_ONCE = 1_000_000
@@ -82,8 +82,7 @@ def displacement_in_block(field: DisplacementField, geometry: ImageGeometry, blo
     """(k, j, i, 3) float32 mm: the field at the voxel centres of a block of another (or its own) grid."""
     if field.geometry.is_same_grid(geometry):
         return field.displacement_ras_mm[block]
-    points_ijk = block_points(field.geometry.ras_to_ijk @ geometry.ijk_to_ras, block)
-    return read_trilinear(field.displacement_ras_mm, points_ijk)
+    return read_block(field.displacement_ras_mm, field.geometry.ras_to_ijk @ geometry.ijk_to_ras, block)
 
 
 def sample_on(field: DisplacementField, geometry: ImageGeometry) -> DisplacementField:

@@ -108,7 +108,8 @@ def search_levels(cube: CubeImage) -> dict[float, Level]:
 def _level(cube: CubeImage, share: float) -> Level:
     here = CubeImage(resized(cube.image, share), resized(cube.lungs, share), cube.norm_to_ras)
     features = locally_normalised(here, FEATURE_WIDTHS)
-    return Level(torch.cat([features[:, :-1], MASK_WEIGHT * features[:, -1:]], 1), here.lungs)
+    features[:, -1:] *= MASK_WEIGHT
+    return Level(features, here.lungs)
 
 
 def _resize(coarse: Tensor, like: Tensor) -> Tensor:

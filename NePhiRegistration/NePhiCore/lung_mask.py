@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-import SimpleITK as sitk
 
 from .air_spaces import LUNG_HU, PADDING_HU, LungAir, find_lung_air, no_lungs
 from .errors import InvalidVolumeError
 from .geometry import ImageGeometry
-from .morphology import Morphology, bounding_box, label_components
+from .morphology import Morphology, add_layer, bounding_box, label_components
 from .volume import Volume, check_volume
 
 _COARSE_MM = 2.0
@@ -139,14 +138,8 @@ def _edge_zone(air: LungAir, lungs: np.ndarray) -> np.ndarray:
 
     Filled vessels are sure: no threshold would find them.
     """
-    sure = _layer(lungs, sitk.BinaryErode) | (lungs & ~air.mask)
-    return np.stack([sure, _layer(lungs, sitk.BinaryDilate) & ~air.excluded])
-
-
-def _layer(mask: np.ndarray, operation) -> np.ndarray:
-    """Dilate or erode by one voxel, corners included."""
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    return sitk.GetArrayFromImage(operation(image, [1, 1, 1], sitk.sitkBox)) > 0
+    sure = ~add_layer(~lungs) | (lungs & ~air.mask)
+    return np.stack([sure, add_layer(lungs) & ~air.excluded])
 
 
 def _draw_edge(hu: np.ndarray, factors_kji, sure: np.ndarray, possible: np.ndarray, upper_hu: float) -> np.ndarray:

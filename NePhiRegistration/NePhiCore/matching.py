@@ -5,6 +5,7 @@ finds its way over that distance, a search does. Cells of the fixed image are co
 with every displaced cell of the moving image, and neighbouring cells are made to agree
 by alternating between the best match near the neighbours' mean and that mean itself
 (coupled convex optimisation, Steinbruecker et al. 2009; for lungs Siebert et al. 2021).
+Only cells that hold lung are compared: a quarter of the cube.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
+from .axis_products import along_axes, linear_weights
+from .lung_cells import LungCells, matching_costs, seen_through
 from .sampling import cube_grid, read_image
 
 Tensor = torch.Tensor
 
 COUPLINGS = (0.001, 0.003, 0.01, 0.03, 0.1)  # rising weight of agreement with the neighbours
-OUTLIER = 4.0  # a squared feature difference beyond this says "no match", not "how far from one"
 TIE_BREAK = 1e-6
 EMPTY = 0.05  # a cell with less lung than this has nothing to match
 
@@ -113,29 +115,37 @@ def match(fixed: Tensor, moving: Tensor, lungs: Tensor, stage: Stage, start: Ten
         start: (1, 3, m, m, m) displacement over the cube to search around, cube units.
     """
     size = fixed.shape[2]
-    if start is not None:
-        moving = _pull_back(moving, start)
-    shifts_voxels = _shifts(stage.radius, fixed.device)
-    cost = _cost_volume(fixed, moving, lungs, stage.cell, stage.radius)
     share = F.avg_pool3d(lungs, stage.cell)
+    cells = LungCells.of(share, stage.cell, size)
     base = torch.zeros(1, 3, *share.shape[2:], device=fixed.device)
     if start is not None:
+        moving = seen_through(moving, start, cells, stage.radius)
         base = read_image(start, cell_centres(size, stage.cell, fixed.device)).transpose(1, 2).reshape(base.shape)
+    shifts_voxels = _shifts(stage.radius, fixed.device)
+    cost = matching_costs(fixed, moving, lungs, cells, stage.radius)
     step = 2.0 / (size - 1)
-    coupled, best = _couple(cost, share, shifts_voxels, base / step)
+    coupled, best = _couple(cost, share, cells.index, shifts_voxels, base / step)
     best = torch.where(share > EMPTY, best, coupled)
-    lowest = cost.amin(0)[None, None] / share.clamp(min=EMPTY)
-    return Match(coupled * step, best * step, lowest, share, stage.cell, size)
+    lowest = torch.zeros_like(share)
+    lowest.view(-1)[cells.index] = cost.amin(0)
+    return Match(coupled * step, best * step, lowest / share.clamp(min=EMPTY), share, stage.cell, size)
 
 
 def resized(grid: Tensor, share: float) -> Tensor:
     """Fewer samples along each axis, corner on corner, so that cube coordinates stay what they are."""
     if share == 1:
         return grid
+    old = grid.shape[2]
+    weights = linear_weights(torch.linspace(0, old - 1, round(old * share), device=grid.device), old)
     if share <= 0.5:  # else samples that lie between would be passed over
-        grid = F.avg_pool3d(grid, 3, stride=1, padding=1, count_include_pad=False)
-    size = round(grid.shape[2] * share)
-    return F.interpolate(grid, size=(size,) * 3, mode="trilinear", align_corners=True)
+        weights = weights @ _mean_of_three(old, grid.device)
+    return along_axes(grid, [weights] * 3)
+
+
+def _mean_of_three(size: int, device) -> Tensor:
+    """(size, size) mean of each sample and those of its two neighbours that there are."""
+    near = (torch.arange(size, device=device)[:, None] - torch.arange(size, device=device)).abs() <= 1
+    return near / near.sum(1, keepdim=True)
 
 
 def cell_centres(size: int, cell: int, device: torch.device | str = "cpu") -> Tensor:
@@ -150,41 +160,38 @@ def _shifts(radius: int, device) -> Tensor:
     return torch.cartesian_prod(axis, axis, axis)
 
 
-def _cost_volume(fixed: Tensor, moving: Tensor, lungs: Tensor, cell: int, radius: int) -> Tensor:
-    """(K, n, n, n) mean over each cell of the squared feature difference inside the lungs, for every displacement."""
-    size, reach = fixed.shape[2], 2 * radius + 1
-    padded = F.pad(moving, [radius] * 6)
-    costs = []
-    for z in range(reach):
-        for y in range(reach):
-            for x in range(reach):
-                shifted = padded[:, :, z : z + size, y : y + size, x : x + size]
-                difference = (fixed - shifted).square_().clamp_(max=OUTLIER).sum(1, keepdim=True)
-                costs.append(F.avg_pool3d(difference.mul_(lungs), cell)[0, 0])
-    return torch.stack(costs)
+def _couple(cost: Tensor, share: Tensor, held: Tensor, shifts: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
+    """Make neighbouring cells agree. All in voxels.
 
+    Args:
+        cost: (K, M) of every displacement for the cells that hold lung; the others stay at their base.
+        share: (1, 1, n, n, n) of lung in each cell.
+        held: (M,) index of the cells that hold lung.
+        shifts: (K, 3).
+        base: (1, 3, n, n, n) what each cell's shifts start from.
 
-def _pull_back(moving: Tensor, start: Tensor) -> Tensor:
-    """Moving features as seen through a displacement of the cube; what it maps out of the cube has none."""
-    shape = moving.shape[2:]
-    points = cube_grid(shape, moving.device).reshape(1, -1, 3)
-    mapped = points + read_image(start, points)
-    inside = (mapped.abs().amax(-1) <= 1).reshape(1, 1, *shape)
-    return read_image(moving, mapped).transpose(1, 2).reshape(moving.shape) * inside
-
-
-def _couple(cost: Tensor, share: Tensor, shifts: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
-    """Make neighbouring cells agree. All in voxels: cost (K, n, n, n), shifts (K, 3), base (1, 3, n, n, n)."""
-    relative = share / share.mean().clamp(min=1e-6)
+    Returns:
+        Coupled and best displacement, (1, 3, n, n, n) each.
+    """
+    mean_share = share.mean().clamp(min=1e-6)
     # Where there is nothing to compare all displacements cost the same: prefer the one found so far.
-    flat = cost.flatten(1) / share.mean().clamp(min=1e-6) + TIE_BREAK * shifts.square().sum(1)[:, None]
-    best = base + shifts[flat.argmin(0)].T.reshape(base.shape)
+    cost = torch.add(shifts.square().sum(1)[:, None] * TIE_BREAK, cost / mean_share)
+    held_base = base.flatten(2)[0][:, held]
+
+    def displaced(chosen: Tensor) -> Tensor:
+        field = base.clone()
+        field.view(1, 3, -1)[0, :, held] = held_base + shifts[chosen].T
+        return field
+
+    best = displaced(cost.min(0).indices)
     field = neighbours_mean(best, share)
     for coupling in COUPLINGS:
-        offset = (field - base).flatten(2)[0]
-        square = shifts.square().sum(1)[:, None] - 2 * shifts @ offset + offset.square().sum(0)
-        chosen = (flat + coupling * square * relative.flatten()).argmin(0)
-        field = neighbours_mean(base + shifts[chosen].T.reshape(base.shape), share)
+        # |shift - offset|^2 but for |offset|^2, which is the same for all shifts, as one product a cell.
+        weight = coupling * share.flatten()[held] / mean_share
+        offset = field.flatten(2)[0][:, held] - held_base
+        terms = torch.cat([shifts.square().sum(1, keepdim=True), -2 * shifts], 1)
+        apart = torch.addmm(cost, terms, torch.cat([weight[None], weight * offset]))
+        field = neighbours_mean(displaced(apart.min(0).indices), share)
     return field, best
 
 
@@ -195,4 +202,11 @@ def neighbours_mean(field: Tensor, share: Tensor) -> Tensor:
 
 
 def _smooth(field: Tensor) -> Tensor:
-    return F.avg_pool3d(F.pad(field, [1] * 6, mode="replicate"), 3, 1)
+    """Mean over 3 x 3 x 3 cells, one axis after another; the outermost cells are repeated."""
+    for axis in (2, 3, 4):
+        size = field.shape[axis]
+        first, last = field.narrow(axis, 0, 1), field.narrow(axis, size - 1, 1)
+        before = torch.cat([first, field.narrow(axis, 0, size - 1)], axis)
+        after = torch.cat([field.narrow(axis, 1, size - 1), last], axis)
+        field = (before + field + after) / 3
+    return field

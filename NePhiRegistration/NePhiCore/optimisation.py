@@ -49,8 +49,8 @@ class Scale:
 
 SCALES = (
     Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
-    Scale(2.0, (1.5, 3.0), share=0.5, regularity=1.0, guidance=0.0),
-    Scale(2.0, (1.5, 3.0), share=0.25, regularity=2.5, guidance=0.0),
+    Scale(2.0, (1.0, 2.0), share=0.5, regularity=1.0, guidance=0.0),
+    Scale(2.0, (1.0, 2.0), share=0.25, regularity=2.5, guidance=0.0),
 )
 
 
@@ -115,6 +115,7 @@ def optimise(
     on_step: Callable[[int, float], None] = lambda iteration, loss: None,
     is_cancelled: Callable[[], bool] = lambda: False,
     matched: tuple[Tensor, Tensor] | None = None,
+    on_look: Callable[[Callable[[], Maps]], None] = lambda present_maps: None,
 ) -> Optimised:
     """Lower NePhi's loss (arXiv 2309.07322v1, eq. 10) for one pair.
 
@@ -129,6 +130,7 @@ def optimise(
             then reached is returned.
         matched: displacements over the fixed and the moving cube, (1, 3, n, n, n), that the coarse
             scale is drawn towards; see `matched_displacements`.
+        on_look: given, now and then, a function that copies the present maps.
 
     Raises:
         OptimisationDivergedError: the loss became NaN or infinite.
@@ -150,6 +152,7 @@ def optimise(
                     trace,
                 )
             on_step(iteration, trace.total[-1])
+            on_look(run.maps)
             if best is None or best.scale is not scale or trace.total[-1] < best.loss:
                 best = _Best(scale, trace.total[-1], run.maps())
             if is_cancelled() and not last:

@@ -15,7 +15,7 @@ import numpy as np
 from .checkpoint import LoadedModel
 from .cli_run import Run
 from .device import choose_device, peak_memory_bytes
-from .displacement_field import warp_volume
+from .displacement_field import DisplacementField, warp_volume
 from .folds import determinant_on, fold_mask
 from .image_io import write_volume
 from .itk_files import check_image_suffix
@@ -108,7 +108,11 @@ def register_and_write(
 
 
 def register_and_measure(
-    pair: Pair, settings: RegistrationSettings, model: LoadedModel, run: Run
+    pair: Pair,
+    settings: RegistrationSettings,
+    model: LoadedModel,
+    run: Run,
+    on_preview: Callable[[DisplacementField], None] | None = None,
 ) -> tuple[RegistrationResult, dict[str, object]]:
     """Register a pair and say how good it is, as ``quality_report`` does; the run takes the time of each step.
 
@@ -125,6 +129,7 @@ def register_and_measure(
         model=model,
         progress=run.tell,
         is_cancelled=run.is_interrupted,
+        on_preview=on_preview,
     )
     run.seconds_by_step.update(result.seconds_by_step)
     with run.step("quality"):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from .axis_products import along_axis, linear_weights
 from .errors import InvalidVolumeError
 from .geometry import ImageGeometry, transform_points
 from .sampling import read_image
@@ -20,6 +21,9 @@ from .volume import Volume
 Tensor = torch.Tensor
 
 MARGIN_MM = 12.0
+_ALIGNED_VOXELS = 1e-3  # an axis is the image's own where half the cube leaves it by less
+_RIM_VOXELS = 1e-2
+_VALUES_AT_ONCE = 2_000_000
 _NORM_TO_RAS_AXES = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], float)  # columns z, y, x of norm in R, A, S
 
 
@@ -61,9 +65,10 @@ def place_cube(lungs: np.ndarray, geometry: ImageGeometry, margin_mm: float = MA
     """
     if not lungs.any():
         raise InvalidVolumeError("The lung mask is empty; give a mask that marks the lungs.")
-    edge = lungs.copy()
-    edge[1:-1, 1:-1, 1:-1] &= ~(lungs[2:, 1:-1, 1:-1] & lungs[:-2, 1:-1, 1:-1])
-    points_ras_mm = transform_points(geometry.ijk_to_ras, np.argwhere(edge)[:, ::-1].astype(float))
+    k, j = np.nonzero(lungs.any(2))
+    rows = lungs[k, j]  # of each row of voxels the outermost two say where the box has to reach
+    ends_ijk = [np.stack([i, j, k], 1) for i in (rows.argmax(1), lungs.shape[2] - 1 - rows[:, ::-1].argmax(1))]
+    points_ras_mm = transform_points(geometry.ijk_to_ras, np.concatenate(ends_ijk).astype(float))
     low, high = points_ras_mm.min(0) - margin_mm, points_ras_mm.max(0) + margin_mm
     norm_to_ras = np.eye(4)
     norm_to_ras[:3, :3] = np.diag((high - low) / 2) @ _NORM_TO_RAS_AXES
@@ -113,18 +118,50 @@ def _averaging_factors(norm_to_ijk: np.ndarray, shape: tuple[int, int, int]) -> 
 
 
 def _resample(array: np.ndarray, norm_to_ijk, shape, factors, padding: str) -> Tensor:
-    """Average of factors[0] x factors[1] x factors[2] trilinear readings a voxel, one slab of the cube at a time."""
+    """Average of factors[0] x factors[1] x factors[2] trilinear readings a voxel."""
     crop, offset_ijk = _crop_to_cube(array, norm_to_ijk, shape)
-    size_kji = np.array(crop.shape)
-    source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None]
-    to_unit = np.diag([*(2.0 / np.maximum(size_kji[::-1] - 1, 1)), 1.0]) @ _shift(-offset_ijk) @ norm_to_ijk
-    matrix = torch.tensor(to_unit[[2, 1, 0]])
+    crop_to_norm = _shift(-offset_ijk) @ norm_to_ijk
     axes = [_sub_positions(n, f) for n, f in zip(shape, factors)]
+    across = np.abs(crop_to_norm[:3, :3])
+    order = across.argmax(0)
+    across[order, range(3)] = 0
+    if sorted(order) == [0, 1, 2] and across.sum(1).max() < _ALIGNED_VOXELS:
+        return _resample_aligned(crop, crop_to_norm, order, axes, factors, padding)
+    return _resample_oblique(crop, crop_to_norm, axes, factors, padding)
+
+
+def _resample_aligned(crop: np.ndarray, norm_to_ijk, order, axes, factors, padding: str) -> Tensor:
+    """Where the axes of the cube are those of the image, `order` says which, reading is one matrix an axis."""
+    matrices = []
+    for positions, axis, column, factor in zip(axes, order, range(3), factors):
+        positions_ijk = positions * norm_to_ijk[axis, column] + norm_to_ijk[axis, 3]
+        size = crop.shape[2 - axis]
+        weights = linear_weights(positions_ijk, size)
+        if padding == "zeros":
+            inside = (positions_ijk >= -_RIM_VOXELS) & (positions_ijk <= size - 1 + _RIM_VOXELS)
+            weights = weights * inside[:, None]
+        matrices.append(weights.unflatten(0, (-1, factor)).mean(1).float())
+    crop = crop.transpose(2 - order)
+    slabs = []
+    step = max(1, _VALUES_AT_ONCE // (crop.shape[1] * crop.shape[2]))
+    for first in range(0, len(crop), step):
+        slab = torch.from_numpy(np.ascontiguousarray(crop[first : first + step], np.float32))[None, None]
+        slabs.append(along_axis(along_axis(slab, matrices[2], 4), matrices[1], 3))
+    return along_axis(torch.cat(slabs, 2), matrices[0], 2)
+
+
+def _resample_oblique(crop: np.ndarray, norm_to_ijk, axes, factors, padding: str) -> Tensor:
+    """Point by point, one slab of the cube at a time."""
+    size_ijk = np.array(crop.shape[::-1])
+    source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None]
+    to_unit = np.diag([*(2.0 / np.maximum(size_ijk - 1, 1)), 1.0]) @ norm_to_ijk
+    matrix = torch.tensor(to_unit[[2, 1, 0]])
     rows = []
-    for z in axes[0].split(factors[0] * max(1, 2_000_000 // (len(axes[1]) * len(axes[2]) * factors[0]))):
-        points = torch.stack(torch.meshgrid(z, axes[1], axes[2], indexing="ij"), -1)
-        unit = (points @ matrix[:, :3].T + matrix[:, 3] - 1).float()
-        values = read_image(source, unit.reshape(1, -1, 3)).reshape(1, 1, *points.shape[:3])
+    for z in axes[0].split(factors[0] * max(1, _VALUES_AT_ONCE // (len(axes[1]) * len(axes[2]) * factors[0]))):
+        parts = (z[:, None, None, None], axes[1][:, None, None], axes[2][:, None])
+        unit = sum(part * column for part, column in zip(parts, matrix.T[:3])) + matrix[:, 3] - 1
+        unit = unit.float()
+        values = read_image(source, unit.reshape(1, -1, 3)).reshape(1, 1, *unit.shape[:3])
         if padding == "zeros":
             values = values * (unit.abs().amax(-1) <= 1 + 1e-4)
         rows.append(F.avg_pool3d(values, tuple(factors)))

@@ -21,10 +21,12 @@ from .model_store import default_model_path
 from .optimisation import LossTrace, Maps, Optimised, optimise, scaled_pairs
 from .placement import Placement, place_pair
 from .preprocessing import CubeImage, cube_shape, to_cube
+from .preview import Previews
 from .progress import Progress, ProgressCallback, StepClock
 from .settings import RegistrationSettings
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
+from .voxel_views import nodes_around
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,7 @@ def register(
     model: LoadedModel | None = None,
     progress: ProgressCallback = lambda message: None,
     is_cancelled: Callable[[], bool] = lambda: False,
+    on_preview: Callable[[DisplacementField], None] | None = None,
 ) -> RegistrationResult:
     """Find where each point of the fixed lungs lies in the moving image, and the other way round.
 
@@ -73,6 +76,7 @@ def register(
         model: from `load_checkpoint`; the shipped one where it is None.
         progress: told how far it is.
         is_cancelled: asked often; once it says yes, the best state so far is returned.
+        on_preview: shown the fixed-to-moving map on a coarse grid every few seconds of the optimisation.
 
     Raises:
         InvalidVolumeError: an image or mask cannot be used, or the images do not belong together.
@@ -104,9 +108,11 @@ def register(
             start = Maps(network.fixed_to_moving, network.moving_to_fixed, code)
         stop_if_cancelled()
         with clock.step("optimisation"):
-            optimised = _optimise(start, matched, cubes_at, placement, settings, clock, is_cancelled)
+            previews = Previews(on_preview, placement, fixed.geometry) if on_preview else None
+            optimised = _optimise(start, matched, cubes_at, placement, settings, clock, is_cancelled, previews)
         with clock.step("evaluation"):
-            fields = _evaluate(optimised.maps, placement, (fixed, moving), settings.grid_spacing_mm, clock)
+            sources = (fixed.geometry, fixed_lungs), (moving.geometry, moving_lungs)
+            fields = _evaluate(optimised.maps, placement, sources, settings.grid_spacing_mm, clock)
     clock.done()
     return RegistrationResult(
         *fields,
@@ -147,7 +153,14 @@ def _cubes(fixed, moving, fixed_lungs, moving_lungs, placement: Placement, devic
 
 
 def _optimise(
-    start: Maps, matched, cubes_at, placement: Placement, settings: RegistrationSettings, clock: StepClock, is_cancelled
+    start: Maps,
+    matched,
+    cubes_at,
+    placement: Placement,
+    settings: RegistrationSettings,
+    clock: StepClock,
+    is_cancelled,
+    previews: Previews | None,
 ) -> Optimised:
     if settings.optimise == "none" or settings.iterations == 0:
         return Optimised(start, LossTrace())
@@ -159,26 +172,26 @@ def _optimise(
         clock.within("optimisation", (iteration + 1) / settings.iterations, iteration, loss)
 
     pairs = scaled_pairs(cubes_at_spacing, settings.similarity)
-    return optimise(start, pairs, settings, on_step, is_cancelled, matched)
+    on_look = previews.offer if previews else lambda present_maps: None
+    return optimise(start, pairs, settings, on_step, is_cancelled, matched, on_look)
 
 
 def _evaluate(
-    maps: Maps, placement: Placement, volumes: tuple[Volume, Volume], spacing_mm: float, clock: StepClock
+    maps: Maps, placement: Placement, sources, spacing_mm: float, clock: StepClock
 ) -> tuple[DisplacementField, DisplacementField]:
-    """Both maps on grids over the fields of view of the images that they start from."""
+    """Both maps on grids over the fields of view of the images that they start from, exact in and around the lungs."""
     cubes = placement.fixed_norm_to_ras, placement.moving_norm_to_ras
-    directions = ((maps.fixed_to_moving, 0, 1), (maps.moving_to_fixed, 1, 0))
-    return tuple(
-        evaluate_map(
-            network,
-            maps.code,
-            cubes[start],
-            cubes[end],
-            volumes[start].geometry.with_spacing(spacing_mm),
-            lambda share, start=start: clock.within("evaluation", (start + share) / 2),
-        )
-        for network, start, end in directions
-    )
+    fields = []
+    for network, start, end in ((maps.fixed_to_moving, 0, 1), (maps.moving_to_fixed, 1, 0)):
+        geometry, lungs = sources[start]
+        grid = geometry.with_spacing(spacing_mm)
+        near_lungs = nodes_around(lungs, grid.shape_kji)
+
+        def on_chunk(share: float, start: int = start) -> None:
+            clock.within("evaluation", (start + share) / 2)
+
+        fields.append(evaluate_map(network, maps.code, cubes[start], cubes[end], grid, on_chunk, fine=near_lungs))
+    return tuple(fields)
 
 
 def _provenance(model: LoadedModel, settings: RegistrationSettings, device: torch.device) -> dict[str, object]:

@@ -35,15 +35,15 @@ class RegistrationSettings:
 
     preset: str = "balanced"
     optimise: str = "latent"
-    iterations: int = 150
+    iterations: int = 200
     similarity: str = "local_ncc"
     similarity_sampling_ratio: float = 0.01
     regularity_sampling_ratio: float = 0.0008
     regularity: str = "gradient_inverse_consistency"
     regularity_weight: float = 2.0
     prior_weight: float = 0.0001
-    latent_learning_rate: float = 0.03
-    network_learning_rate: float = 0.001
+    latent_learning_rate: float = 0.05
+    network_learning_rate: float = 0.002
     grid_spacing_mm: float = 3.0
     device: str = "auto"
     seed: int = 0
@@ -70,8 +70,8 @@ class RegistrationSettings:
 
 _PRESET_CHANGES: dict[str, dict[str, object]] = {
     "fast": {"optimise": "none", "iterations": 0},
-    "balanced": {"optimise": "latent", "iterations": 150},
-    "accurate": {"optimise": "all", "iterations": 300},
+    "balanced": {"optimise": "latent", "iterations": 200},
+    "accurate": {"optimise": "all", "iterations": 400},
 }
 PRESETS = tuple(_PRESET_CHANGES)
 

@@ -13,6 +13,8 @@ from .sampling import read_image
 # 64^3 points and their intermediate arrays take about 30 MB and amortise the cost of a call.
 BLOCK_EDGE = 64
 
+_ALIGNED_VOXELS = 1e-4  # a grid's axes are another's where it leaves them by less
+
 Block = tuple[slice, slice, slice]
 
 
@@ -56,6 +58,33 @@ def read_trilinear(array: np.ndarray, points_ijk: np.ndarray) -> np.ndarray:
     points_norm = ((flat_ijk - low) * (2 / (high - low).clamp(min=1)) - 1).float()
     values = read_image(image[None], points_norm[None])[0]
     return values.numpy().reshape((*points_ijk.shape[:-1], *channels))
+
+
+def read_block(array: np.ndarray, matrix: np.ndarray, block: Block) -> np.ndarray:
+    """`read_trilinear` at a 4 x 4 matrix applied to the voxel indices (i, j, k) of a block.
+
+    Where the axes of both grids are the same, one axis after another, which takes a quarter of the time.
+
+    Returns:
+        (k, j, i) or (k, j, i, C) float32.
+    """
+    across = np.abs(matrix[:3, :3]) * (1 - np.eye(3))
+    if (across @ [s.stop for s in block[::-1]]).max() > _ALIGNED_VOXELS:
+        return read_trilinear(array, block_points(matrix, block))
+    lows, shares = [], []
+    for axis, (part, size) in enumerate(zip(block, array.shape)):
+        step, first = matrix[2 - axis, 2 - axis], matrix[2 - axis, 3]
+        positions = np.clip(np.arange(part.start, part.stop) * step + first, 0, size - 1)
+        lows.append(np.minimum(positions.astype(np.intp), max(size - 2, 0)))
+        shares.append((positions - lows[-1]).astype(np.float32))
+    spanned = tuple(slice(low.min(), low.max() + 2) for low in lows)
+    values = array[spanned].astype(np.float32)
+    for axis, (low, share) in enumerate(zip(lows, shares)):
+        low = low - low.min()
+        share = share.reshape(-1, *[1] * (values.ndim - axis - 1))
+        here, there = values.take(low, axis), values.take(np.minimum(low + 1, values.shape[axis] - 1), axis)
+        values = here + (there - here) * share
+    return values
 
 
 def read_nearest(array: np.ndarray, points_ijk: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Parts of a voxel grid: the box around a mask, every n-th voxel, the points of a mask."""
+"""Parts of a voxel grid: the box around a mask, every n-th voxel, the points of a mask, a mask on another grid."""
 
 from __future__ import annotations
 
@@ -35,6 +35,30 @@ def viewed_geometry(geometry: ImageGeometry, view: View) -> ImageGeometry:
     matrix[:3, 3] = transform_points(geometry.ijk_to_ras, start_ijk)
     matrix[:3, :3] *= step_ijk
     return ImageGeometry(tuple(len(range(s.start, s.stop, s.step)) for s in view), matrix)
+
+
+def nodes_around(mask: np.ndarray, shape_kji: tuple[int, int, int]) -> np.ndarray:
+    """The voxels of another grid over the same field of view that reading anywhere in a mask touches.
+
+    Args:
+        mask: (K, J, I) bool.
+        shape_kji: of the other grid, whose first and last voxel centres are those of the mask's, as those of
+            `ImageGeometry.with_spacing` are.
+
+    Returns:
+        Bool of that shape.
+    """
+    for axis, count in enumerate(shape_kji):
+        steps = max(count - 1, 1)
+        edges = np.arange(steps + 1) * (mask.shape[axis] - 1) / steps
+        first, last = np.floor(edges[:-1] + 1e-9).astype(int), np.ceil(edges[1:] - 1e-9).astype(int)
+        along = np.moveaxis(mask, axis, 0)
+        between = np.stack([along[low : high + 1].any(0) for low, high in zip(first, last)])
+        if count > 1:
+            nothing = np.zeros_like(between[:1])
+            between = np.concatenate([between, nothing]) | np.concatenate([nothing, between])
+        mask = np.moveaxis(between, 0, axis)
+    return mask
 
 
 def mask_points_ras_mm(mask: np.ndarray, geometry: ImageGeometry, at_most: int) -> np.ndarray:

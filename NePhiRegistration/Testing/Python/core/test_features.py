@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from NePhiCore.features import NOISE_FLOOR, gaussian_blur, intensity, locally_normalised, self_similarity
+from NePhiCore.features import NOISE_FLOOR, gaussian_blur, intensity, locally_normalised, self_similarity, soft_edged
 from NePhiCore.preprocessing import CubeImage
 
 SHAPE = (6, 7, 8)
@@ -182,3 +182,47 @@ def test_the_most_alike_pair_of_each_voxel_reads_one():
 def test_a_constant_image_is_alike_everywhere_and_gives_no_nan():
     features = self_similarity(cube(np.full(SHAPE, 0.3)))
     assert torch.equal(features, torch.ones_like(features))
+
+
+def beside_the_wall(drawn_at: int, edge: float = 5.3) -> CubeImage:
+    """Lung (0.2) up to a place between two voxels, soft tissue (1) beyond, and a mask drawn at a whole voxel."""
+    tissue = np.clip(np.arange(12) + 0.5 - edge, 0, 1)
+    image = np.broadcast_to(0.2 + 0.8 * tissue, (12, 12, 12)).copy()
+    lungs = np.broadcast_to(np.arange(12) < drawn_at, (12, 12, 12)).astype(float)
+    return cube(image, lungs)
+
+
+def test_the_soft_edge_lies_where_the_densities_put_it():
+    """Voxel 5 reaches from 4.5 to 5.5, the edge is at 5.3: four fifths are lung, whichever voxel the mask ends at."""
+    for drawn_at in (5, 6):
+        row = soft_edged(beside_the_wall(drawn_at)).lungs[0, 0, 6, 6]
+        np.testing.assert_allclose(row[:8], [1, 1, 1, 1, 1, 0.8, 0, 0], atol=1e-6)
+
+
+def test_masks_drawn_a_voxel_apart_leave_the_same_features():
+    rough, fine = noise(2, (12, 12, 12)), [beside_the_wall(n) for n in (5, 6)]
+    cubes = [cube(np.where(c.image[0, 0] < 0.3, 0.2 + 0.1 * rough, c.image[0, 0]), c.lungs[0, 0].numpy()) for c in fine]
+    binary, soft = (
+        (before - after).abs().max()
+        for before, after in (
+            [locally_normalised(c, (1.5,))[0, 0] for c in cubes],
+            [locally_normalised(soft_edged(c), (1.5,))[0, 0] for c in cubes],
+        )
+    )
+    assert binary > 0.5
+    assert soft < 0.05
+
+
+def test_vessels_inside_the_lungs_keep_their_full_share():
+    image = np.full((9, 9, 9), 0.2)
+    image[4, 4, :] = 1.0
+    soft = soft_edged(cube(image, np.pad(np.ones((7, 7, 7)), 1))).lungs[0, 0]
+    assert (soft[2:-2, 2:-2, 2:-2] == 1).all()
+    assert (soft[0] == (1 - image[0]) / 0.8).all()
+
+
+def test_lungs_too_thin_to_have_an_inside_are_left_as_they_are():
+    thin = np.zeros(SHAPE)
+    thin[3] = 1.0
+    before = cube(noise(), thin)
+    assert torch.equal(soft_edged(before).lungs, before.lungs)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from plain_search import plain_match
 
 from NePhiCore.features import gaussian_blur
 from NePhiCore.matching import STAGES, Level, Match, Stage, cell_centres, match, neighbours_mean, resized, search
@@ -173,6 +174,23 @@ def test_cells_that_show_something_else_follow_their_neighbours():
     mean = (voxels(neighbours_mean(found.best, found.lungs), where) - shift).norm(dim=0)
     assert where.sum() > 20 and alone.mean() > 2
     assert coupled.mean() < 0.5 and coupled.mean() < mean.mean() / 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "radius", "begun"), [(4, 3, False), (4, 3, True), (2, 1, True), (3, 2, True), (5, 1, False)]
+)
+def test_the_quick_search_finds_what_the_plain_one_finds(cell, radius, begun):
+    """One cell in a thousand may choose otherwise, where two displacements cost the same to six digits."""
+    stage = Stage(1.0, cell, radius)
+    moving = texture(sigma=1.0)
+    fixed = seen_through(moving, smooth_motion) + 0.2 * texture(9)
+    start = 0.9 * smooth_motion(cube_grid((12,) * 3)).movedim(-1, 0)[None] if begun else None
+    found = match(fixed, moving, two_lungs(), stage, start)
+    in_double = [None if t is None else t.double() for t in (fixed, moving, two_lungs(), start)]
+    for name, expected in zip(("coupled", "best", "cost"), plain_match(*in_double[:3], stage, in_double[3])):
+        error = (getattr(found, name) - expected).abs()
+        assert expected.abs().max() > 0.03, name
+        assert error.flatten().quantile(0.999) < 2e-5, name
 
 
 def test_the_same_images_give_the_same_matches_bit_for_bit():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
-from NePhiCore.morphology import Morphology, bounding_box, label_components
+from NePhiCore.morphology import Morphology, add_layer, bounding_box, dilate_by_ball, label_components
 
 GRID = Morphology((2.0, 1.0, 0.5))
 
@@ -67,3 +68,43 @@ def test_labels_are_by_size_and_small_ones_are_left_out():
 def test_bounding_box():
     mask = point() | point(at=(6, 2, 9))
     assert bounding_box(mask) == (slice(4, 7), slice(2, 6), slice(7, 10))
+
+
+def some_points(shape, count=12, seed=0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(shape, bool)
+    mask[tuple(rng.integers(0, n, count) for n in shape)] = True
+    return mask
+
+
+def itk(operation, mask: np.ndarray, radius, kernel=sitk.sitkBall) -> np.ndarray:
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    return sitk.GetArrayFromImage(operation(image, list(radius)[::-1], kernel)) > 0
+
+
+@pytest.mark.parametrize("spacing_mm", [(2.0, 2.0, 2.0), (1.4, 2.3, 1.9), (2.5, 1.37, 1.37)])
+@pytest.mark.parametrize("radius_mm", [0.5, 2.5, 3.5, 7.3])
+def test_dilation_and_erosion_are_thresholds_of_the_distance(spacing_mm, radius_mm):
+    grid, mask = Morphology(spacing_mm), some_points((22, 25, 27))
+    np.testing.assert_array_equal(grid.dilate(mask, radius_mm), grid.distance_to(mask) <= radius_mm)
+    block = grid.dilate(mask, 5.0)
+    np.testing.assert_array_equal(grid.erode(block, radius_mm), grid.distance_to(~block) > radius_mm)
+
+
+@pytest.mark.parametrize("radius", [(4, 4, 4), (3, 5, 5), (1, 2, 1), (2, 3)])
+def test_a_ball_of_voxels_is_itks(radius):
+    mask = some_points((20, 23, 26)[: len(radius)])
+    np.testing.assert_array_equal(dilate_by_ball(mask, radius), itk(sitk.BinaryDilate, mask, radius))
+
+
+def test_closing_is_itks_and_fills_holes():
+    grid, mask = Morphology((2.0, 1.5, 2.0)), some_points((20, 23, 26), count=200)
+    closed = itk(sitk.BinaryMorphologicalClosing, mask, (2, 3, 2))
+    filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(closed.astype(np.uint8)))) > 0
+    assert filled.sum() > 1.5 * mask.sum()
+    np.testing.assert_array_equal(grid.close(mask, 4.0), filled)
+
+
+def test_a_layer_is_added_at_corners_too_and_never_beyond_the_image():
+    mask = some_points((9, 8, 7))
+    np.testing.assert_array_equal(add_layer(mask), itk(sitk.BinaryDilate, mask, (1, 1, 1), sitk.sitkBox))

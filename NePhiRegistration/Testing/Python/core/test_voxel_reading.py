@@ -1,9 +1,10 @@
 """Reading voxel arrays at fractional indices."""
 
 import numpy as np
+import pytest
 
 from NePhiCore.geometry import ImageGeometry
-from NePhiCore.voxel_reading import block_points, blocks, is_inside, read_nearest, read_trilinear
+from NePhiCore.voxel_reading import block_points, blocks, is_inside, read_block, read_nearest, read_trilinear
 
 
 def test_blocks_cover_every_voxel_once():
@@ -64,3 +65,20 @@ def test_nearest_keeps_the_type_and_rounds_to_the_closest_centre():
 def test_the_image_ends_half_a_voxel_beyond_the_outermost_centres():
     points_ijk = np.array([[-0.49, 0, 0], [-0.51, 0, 0], [3.49, 2.49, 1.49], [0, 2.51, 0], [0, 0, 1.51]])
     np.testing.assert_array_equal(is_inside((2, 3, 4), points_ijk), [True, False, True, False, False])
+
+
+@pytest.mark.parametrize("shape", [(9, 8, 7), (1, 8, 7), (1, 1, 1)])
+@pytest.mark.parametrize("turn", [0.0, 0.1], ids=["along the axes", "turned"])
+@pytest.mark.parametrize("steps", [(0.6, 0.9, 1.0), (-0.7, 2.5, 0.3)])
+def test_a_block_is_read_as_its_points_are(shape, turn, steps):
+    """Along the axes of the array or not, flipped, beyond its grid on both sides; vectors and numbers."""
+    array = np.random.default_rng(0).normal(size=(*shape, 3)).astype(np.float32)
+    matrix = np.diag([*steps, 1.0])
+    matrix[:3, 3] = (3.3, -1.2, 4.6)
+    matrix[0, 1] = turn
+    block = (slice(1, 9), slice(0, 6), slice(2, 12))
+    expected = read_trilinear(array, block_points(matrix, block))
+    np.testing.assert_allclose(read_block(array, matrix, block), expected, atol=2e-6)
+    whole_numbers = (100 * array[..., 0]).astype(np.int16)
+    expected = read_trilinear(whole_numbers, block_points(matrix, block))
+    np.testing.assert_allclose(read_block(whole_numbers, matrix, block), expected, atol=1e-4)

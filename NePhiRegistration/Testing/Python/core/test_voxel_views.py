@@ -1,10 +1,11 @@
 """Boxes, thinned grids and points of masks."""
 
 import numpy as np
+import pytest
 from geometry_cases import DIRECTIONS_LPS
 
-from NePhiCore.geometry import ImageGeometry
-from NePhiCore.voxel_views import box_of, mask_points_ras_mm, thinned_view, viewed_geometry
+from NePhiCore.geometry import ImageGeometry, transform_points
+from NePhiCore.voxel_views import box_of, mask_points_ras_mm, nodes_around, thinned_view, viewed_geometry
 
 
 def _oblique(shape=(9, 10, 11), spacing=(0.7, 1.1, 2.5)) -> ImageGeometry:
@@ -46,3 +47,29 @@ def test_too_many_points_are_thinned_the_same_way_each_time():
 
 def test_an_empty_mask_has_no_points():
     assert mask_points_ras_mm(np.zeros((9, 10, 11), bool), _oblique(), 5).shape == (0, 3)
+
+
+@pytest.mark.parametrize("spacing_mm", [0.9, 1.7, 2.5, 4.0, 30.0])
+def test_the_nodes_around_a_mask_are_those_that_reading_in_it_touches(spacing_mm):
+    """Every voxel of the mask lies between nodes of the other grid that are marked; far ones are not."""
+    geometry = ImageGeometry.from_spacing((13, 17, 1), (5.0, 1.0, 2.5))
+    other = geometry.with_spacing(spacing_mm)
+    mask = np.zeros(geometry.shape_kji, bool)
+    mask[4:6, 3, 0] = mask[12, 16, 0] = True
+    nodes = nodes_around(mask, other.shape_kji)
+    assert nodes.shape == other.shape_kji and nodes.dtype == bool
+    touched = np.zeros(other.shape_kji, bool)
+    for k, j, i in np.argwhere(mask):
+        place = np.array([k, j, i]) * (np.array(other.shape_kji) - 1) / np.maximum(np.array(mask.shape) - 1, 1)
+        low, high = np.floor(place + 1e-6).astype(int), np.ceil(place - 1e-6).astype(int)
+        touched[tuple(slice(a, b + 1) for a, b in zip(low, high))] = True
+    assert nodes[touched].all()
+    marked_mm = transform_points(other.ijk_to_ras, np.argwhere(nodes)[:, ::-1])
+    mask_mm = transform_points(geometry.ijk_to_ras, np.argwhere(mask)[:, ::-1])
+    apart = np.abs(marked_mm[:, None] - mask_mm).min(1)
+    assert (apart <= geometry.spacing_mm + other.spacing_mm).all()
+
+
+def test_nothing_has_no_nodes_around_it_and_everything_has_all():
+    assert not nodes_around(np.zeros((9, 8, 7), bool), (4, 5, 20)).any()
+    assert nodes_around(np.ones((9, 8, 7), bool), (4, 5, 20)).all()

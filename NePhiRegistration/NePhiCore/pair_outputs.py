@@ -1,0 +1,107 @@
+"""From a pair to everything that a viewer shows of its registration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from .checkpoint import LoadedModel
+from .cli_run import Run
+from .device import choose_device, memory_errors_in_words, peak_memory_bytes
+from .displacement_field import DisplacementField, identity_field, map_points, warp_mask
+from .errors import InvalidVolumeError
+from .folds import determinant_on, fold_mask
+from .geometry import ImageGeometry, transform_points
+from .grid_field import on_orthonormal_grid, warp_volume_cubic
+from .pair_data import GridData, MaskPart, PairInputs, PairOutputs
+from .pair_run import Pair, register_and_measure
+from .run_report import finite, run_report
+from .settings import RegistrationSettings
+from .transform_io import InitialTransform
+
+
+def registered_pair(
+    inputs: PairInputs,
+    settings: RegistrationSettings,
+    model: LoadedModel,
+    run: Run,
+    on_preview: Callable[[DisplacementField], None] | None = None,
+) -> PairOutputs:
+    """Register a pair, measure it as the command does, and compute the images that show it.
+
+    Args:
+        inputs: the pair.
+        settings, model: see ``register``.
+        run: clock, progress, interrupts.
+        on_preview: see ``register``.
+
+    Raises:
+        NePhiError: as ``register`` does.
+    """
+    names = {"fixed": inputs.fixed.name, "moving": inputs.moving.name}
+    result, quality = register_and_measure(_pair(inputs, names), settings, model, run, on_preview)
+    forward, backward = map(on_orthonormal_grid, (result.fixed_to_moving, result.moving_to_fixed))
+    grid = inputs.fixed.geometry
+    with run.step("writing"), memory_errors_in_words():
+        warped = warp_volume_cubic(inputs.moving, forward, grid)
+        determinant = determinant_on(result.fixed_to_moving, grid)
+        folds = fold_mask(result.fixed_to_moving, grid).astype(np.uint8)
+    peak = peak_memory_bytes(choose_device(settings.device))
+    figures = run_report(result, quality, run.seconds, run.seconds_by_step, peak, {"inputs": names})
+    return PairOutputs(
+        _grid_data(forward),
+        _grid_data(backward),
+        warped,
+        determinant,
+        folds,
+        result.fixed_lungs.astype(np.uint8),
+        finite(figures),
+    )
+
+
+def mask_on(parts: tuple[MaskPart, ...], geometry: ImageGeometry, name: str) -> np.ndarray | None:
+    """(K, J, I) bool: the parts together, on the grid of an image; None where there are no parts.
+
+    Raises:
+        InvalidVolumeError: nothing of the mask lies in the image.
+    """
+    if not parts:
+        return None
+    mask = np.zeros(geometry.shape_kji, bool)
+    for part in parts:
+        marked = part.labels > 0 if part.label is None else part.labels == part.label
+        if part.geometry.is_same_grid(geometry):
+            mask |= marked
+        else:
+            mask |= warp_mask(marked, part.geometry, identity_field(), geometry)
+    if not mask.any():
+        raise InvalidVolumeError(f"The lung mask of {name} marks no voxel of its image. Choose a mask of this image.")
+    return mask
+
+
+def _pair(inputs: PairInputs, names: dict[str, str]) -> Pair:
+    return Pair(
+        inputs.fixed,
+        inputs.moving,
+        names,
+        mask_on(inputs.fixed_mask, inputs.fixed.geometry, inputs.fixed.name),
+        mask_on(inputs.moving_mask, inputs.moving.geometry, inputs.moving.name),
+        _initial_transform(inputs.initial),
+        inputs.fixed_landmarks_ras_mm,
+        inputs.moving_landmarks_ras_mm,
+    )
+
+
+def _initial_transform(initial: np.ndarray | GridData | None) -> InitialTransform | None:
+    if initial is None:
+        return None
+    if isinstance(initial, GridData):
+        field = DisplacementField(initial.displacement_ras_mm, initial.geometry)
+        return InitialTransform((partial(map_points, field),), None)
+    return InitialTransform((partial(transform_points, initial),), initial)
+
+
+def _grid_data(field: DisplacementField) -> GridData:
+    return GridData(field.displacement_ras_mm, field.geometry)
