@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test screenshots bench ablation lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -16,6 +16,15 @@ demo: $(INSTALLED) ## register the breathing phantom and leave the results in de
 
 test: lint ## check the style, then run every test
 	$(BIN)/python -m pytest
+
+screenshots: $(INSTALLED) ## draw the pictures of the Slicer module into docs/images; needs Mesa's EGL
+	$(BIN)/python NePhiRegistration/Testing/Python/screenshots.py docs/images
+
+bench: $(INSTALLED) ## measure time, memory and accuracy, peers too; ARGS='--help' says what can be chosen
+	$(BIN)/python -m benchmarks $(ARGS)
+
+ablation: $(INSTALLED) ## measure what each part of the method is worth; hours, in stretches; ARGS='--help'
+	$(BIN)/python -m benchmarks.ablation $(ARGS)
 
 lint: $(INSTALLED) ## check style, imports and formatting
 	$(BIN)/ruff check .

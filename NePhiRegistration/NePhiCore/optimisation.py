@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from .adam import Adam
 from .comparison import SIMILARITY_TABLE, ComparedImage
 from .coordinate_network import CoordinateNetwork
 from .errors import OptimisationDivergedError
@@ -199,7 +200,7 @@ class _Run:
             self.networks = [copy.deepcopy(network).requires_grad_(True) for network in self.networks]
             parameters = [p for network in self.networks for p in network.parameters()]
             groups.append({"params": parameters, "base_rate": settings.network_learning_rate})
-        self.adam = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
+        self.adam = Adam(groups, lr=0.0, betas=(0.9, 0.98))
         device = self.code.local_code.device
         self.generator = torch.Generator(device).manual_seed(settings.seed)
         self.loss = SIMILARITY_TABLE[settings.similarity].loss

@@ -13,7 +13,7 @@ from . import __version__
 from .checkpoint import LoadedModel, load_checkpoint
 from .dense_evaluation import evaluate_map
 from .device import choose_device, memory_errors_in_words
-from .displacement_field import DisplacementField
+from .displacement_field import DisplacementField, corrected_inverse
 from .encoder import SEARCH_SIZE
 from .errors import InvalidVolumeError, RegistrationCancelled
 from .lung_mask import find_lungs
@@ -35,7 +35,7 @@ class RegistrationResult:
 
     Attributes:
         fixed_to_moving: on a grid over the fixed image's field of view; warps the moving image onto the fixed one.
-        moving_to_fixed: on a grid over the moving image's field of view; the learned inverse.
+        moving_to_fixed: on a grid over the moving image's field of view; the learned inverse, corrected once.
         fixed_lungs, moving_lungs: (K, J, I) bool on the grids of the images, given or found.
         trace: losses of the optimisation.
         cancelled: stopped by the user before the last iteration; the maps are the best so far.
@@ -191,7 +191,8 @@ def _evaluate(
             clock.within("evaluation", (start + share) / 2)
 
         fields.append(evaluate_map(network, maps.code, cubes[start], cubes[end], grid, on_chunk, fine=near_lungs))
-    return tuple(fields)
+    forward, backward = fields
+    return forward, corrected_inverse(backward, forward)
 
 
 def _provenance(model: LoadedModel, settings: RegistrationSettings, device: torch.device) -> dict[str, object]:

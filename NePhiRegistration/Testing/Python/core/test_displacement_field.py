@@ -7,6 +7,7 @@ from geometry_cases import DIRECTIONS_LPS, every_direction
 from NePhiCore.displacement_field import (
     DisplacementField,
     compose,
+    corrected_inverse,
     identity_field,
     inverse_consistency_mm,
     map_points,
@@ -121,6 +122,20 @@ def test_the_inverse_consistency_error_is_the_length_of_what_is_missing():
     geometry = grid(np.eye(3))
     forward, backward = constant_field([3, 4, 12], geometry), constant_field([-3, 0, -12], geometry)
     np.testing.assert_allclose(inverse_consistency_mm(forward, backward, np.zeros((5, 3))), 4.0, atol=1e-5)
+
+
+@every_direction
+def test_an_inverse_is_corrected_to_the_square_of_its_error(direction_lps):
+    """Off by a shift it becomes exact; off by a stretch E, what is left is E squared."""
+    fixed, moving = grid(direction_lps, (20, 22, 24)), grid(direction_lps, (16, 18, 20))
+    forward, inverse = affine_field(fixed), np.linalg.inv(STRETCH)
+    points = points_within(grid(direction_lps, (6, 6, 6)))
+    for stretch, shift_mm, expected_mm in ((np.eye(3), [0.4, -0.3, 0.5], 1e-4), (np.eye(3) * 1.02, [0, 0, 0], 0.04)):
+        guess = affine_field(moving, stretch @ inverse, shift_mm - stretch @ inverse @ SHIFT_MM)
+        before = inverse_consistency_mm(guess, forward, points)
+        after = inverse_consistency_mm(corrected_inverse(guess, forward), forward, points)
+        assert before.max() > 0.5
+        assert after.max() < expected_mm
 
 
 @every_direction

@@ -76,7 +76,7 @@ def test_the_example_in_python_runs(readme, tmp_path, monkeypatch):
     lungs = {v: f"{v}_mask.nii.gz" for v in ("fixed", "moving")}
     monkeypatch.setattr("NePhiCore.registration.find_lungs", lambda v: read_mask(lungs[v.name], v.geometry))
     monkeypatch.setattr("NePhiCore.registration.default_model_path", lambda: pair / "small.pt")
-    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    example, _in_slicer = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert example.count('"balanced"') == 1
     before = set(files_in(pair))
     with quick_registration():

@@ -68,7 +68,7 @@ def test_a_prepared_pair_holds_matches_images_and_hashes(tmp_path):
     assert content["sha256"] == [sha256_of(path) for path in pair.files]
     for side in ("fixed", "moving"):
         image = ComparedImage(*content[side])
-        assert image.features.shape[1] == 3 and image.features.isfinite().all() and len(image.candidates_norm) > 1000
+        assert image.features.shape[1] == 2 and image.features.isfinite().all() and len(image.candidates_norm) > 1000
 
 
 @pytest.mark.parametrize("inner_mm", [0.0, 12.0])

@@ -1,0 +1,56 @@
+"""What a run will take, roughly: measured on one processor core, scaled by what the user chose."""
+
+from __future__ import annotations
+
+from NePhiCore.settings import RegistrationSettings, settings_for
+from NePhiCore.volume import Volume
+
+from .free_memory import free_main_memory_bytes, gigabytes
+
+_START_S = 20.0
+_STEP_S = {"none": 0.0, "latent": 0.16, "all": 0.19}
+_SECONDS_A_VOXEL = 0.5e-6
+_BASE_BYTES = 0.9e9
+_BYTES_A_VOXEL = 12
+_USUAL = RegistrationSettings()
+
+
+def estimated_seconds(voxels: int, settings: RegistrationSettings) -> float:
+    """Time of a run on one core of a processor.
+
+    Args:
+        voxels: of both volumes together.
+        settings: what the user chose.
+    """
+    # Half of a step is work on points, the other half does not depend on how many there are.
+    points = settings.similarity_sampling_ratio / _USUAL.similarity_sampling_ratio
+    steps = settings.iterations * _STEP_S[settings.optimise] * (0.5 + 0.5 * points)
+    return _START_S + steps + _SECONDS_A_VOXEL * voxels
+
+
+def estimated_bytes(voxels: int) -> float:
+    """Memory of a run, of the process that computes."""
+    return _BASE_BYTES + _BYTES_A_VOXEL * voxels
+
+
+def estimate_in_words(fixed: Volume, moving: Volume, inputs: dict) -> tuple[str, bool]:
+    """One sentence on time and memory, and whether there is as much.
+
+    Args:
+        fixed, moving: the volumes.
+        inputs: keyword arguments of `NePhiRegistrationLogic.register`.
+    """
+    settings = settings_for(**{name: value for name, value in inputs.items() if name in _USUAL.as_dict()})
+    voxels = fixed.hu.size + moving.hu.size
+    free = free_main_memory_bytes()
+    needed = estimated_bytes(voxels)
+    words = f"{_about(estimated_seconds(voxels, settings))} on a processor core, less on several or on a GPU; "
+    words += f"{gigabytes(needed)} of memory"
+    return (f"Expect {words}, {gigabytes(free)} are free.", needed < free) if free else (f"Expect {words}.", True)
+
+
+def _about(seconds: float) -> str:
+    if seconds < 50:
+        return "less than a minute"
+    whole = round(seconds / 60)
+    return "about a minute" if whole == 1 else f"about {whole} minutes"
