@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from NePhiCore.comparison import SIMILARITY_TABLE, ComparedImage
-from NePhiCore.optimisation import SCALES
 from NePhiCore.sampling import uniform_points
+from NePhiCore.scales import SCALES
 
 Tensor = torch.Tensor
 

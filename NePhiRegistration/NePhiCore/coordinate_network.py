@@ -69,6 +69,12 @@ class CoordinateNetwork(nn.Module):
         layers = zip(self.synthesis, self.modulation, self.global_modulation)
         for synthesis, modulation, global_modulation in layers:
             shift = global_modulation(code.global_code)[:, None]
-            amplitude = F.relu(modulation(torch.cat([amplitude, local], -1)) + shift)
+            amplitude = F.relu(_of_both(modulation, amplitude, local) + shift)
             state = amplitude * synthesis(state).sin()
         return self.output(state)
+
+
+def _of_both(layer: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
+    """The layer of both joined, without joining them: what the points alone decide needs no gradient."""
+    size = first.shape[-1]
+    return F.linear(first, layer.weight[:, :size], layer.bias) + F.linear(second, layer.weight[:, size:])

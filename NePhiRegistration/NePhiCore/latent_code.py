@@ -70,9 +70,10 @@ class RefinedCode:
         """The code as it is now, with gradients to the changes."""
         size = self.start.local_code.shape[2:]
         local = self.start.local_code
-        for change in self.changes:
+        *coarse, finest = self.changes
+        for change in coarse:
             local = local + F.interpolate(change, size=size, mode="trilinear", align_corners=True)
-        return LatentCode(self.start.global_code + self.change, local)
+        return LatentCode(self.start.global_code + self.change, local + finest)
 
 
 def zero_code(channels: tuple[int, int], size: int, batch: int = 1, device: torch.device | str = "cpu") -> LatentCode:

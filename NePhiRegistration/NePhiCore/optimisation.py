@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 
 from .adam import Adam
-from .comparison import SIMILARITY_TABLE, ComparedImage
+from .comparison import SIMILARITY_TABLE
 from .coordinate_network import CoordinateNetwork
 from .errors import OptimisationDivergedError
 from .latent_code import LatentCode, RefinedCode
-from .losses import difference_stencil, frobenius, gradient_on_stencil, latent_prior
+from .losses import correlation_loss, difference_stencil, frobenius, gradient_on_stencil, latent_prior
 from .model import map_points
-from .preprocessing import CubeImage
 from .sampling import read_image
+from .scales import Scale, ScaledPair, schedule
 from .settings import RegistrationSettings
+from .weight_average import WeightAverage
 
 Tensor = torch.Tensor
 
@@ -26,33 +27,9 @@ DIFFERENCE_STEP = 0.02  # cube units, about two millimetres: the scale at which 
 SMALLEST_DETERMINANT = 0.15  # below this the fold barrier acts
 FOLD_WEIGHT, ROUND_TRIP_WEIGHT = 10.0, 5.0
 MATCH_PRECISION = 0.03  # cube units, about four millimetres: the unit of the distance from the matches
+TISSUE_POINTS = 0.15  # of as many as are drawn in the lungs
+AVERAGED_SHARE = 0.25  # of all iterations, the last ones: the result is the mean over them
 CHECK_EVERY = 10  # steps between looks at the loss: each look makes the device wait
-
-
-@dataclass(frozen=True)
-class Scale:
-    """One step of the coarse-to-fine schedule.
-
-    Attributes:
-        spacing_mm: of the images compared.
-        widths: neighbourhoods of the local features, voxels.
-        share: of all iterations.
-        regularity: factor on the regularity weight: free while far away, strict at the end.
-        guidance: weight of the distance to the encoder's matches.
-    """
-
-    spacing_mm: float
-    widths: tuple[float, ...]
-    share: float
-    regularity: float
-    guidance: float
-
-
-SCALES = (
-    Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
-    Scale(2.0, (1.0, 2.0), share=0.5, regularity=1.0, guidance=0.0),
-    Scale(2.0, (1.0, 2.0), share=0.25, regularity=2.5, guidance=0.0),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,25 +66,6 @@ class Optimised:
     cancelled: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class ScaledPair:
-    """Fixed and moving at one scale."""
-
-    fixed: ComparedImage
-    moving: ComparedImage
-
-
-def scaled_pairs(cubes_at: Callable[[float], tuple[CubeImage, CubeImage]], similarity: str) -> list[ScaledPair]:
-    """The pair at every scale, features computed once."""
-    kind = SIMILARITY_TABLE[similarity]
-    made: dict[tuple, ScaledPair] = {}
-    for s in SCALES:
-        images = s.spacing_mm, s.widths
-        if images not in made:
-            made[images] = ScaledPair(*(ComparedImage.of(cube, kind, s.widths) for cube in cubes_at(s.spacing_mm)))
-    return [made[s.spacing_mm, s.widths] for s in SCALES]
-
-
 @torch.enable_grad()
 def optimise(
     maps: Maps,
@@ -141,8 +99,10 @@ def optimise(
         return Optimised(maps, trace)
     run = _Run(maps, settings, pairs, matched)
     best = None
-    for iteration, (scale, pair) in enumerate(_schedule(pairs, settings.iterations)):
+    for iteration, (scale, pair) in enumerate(schedule(pairs, settings.iterations)):
         similarity, regularity, total = run.step(iteration, scale, pair)
+        if iteration >= (1 - AVERAGED_SHARE) * settings.iterations:
+            run.average.add()
         last = iteration == settings.iterations - 1
         if iteration % CHECK_EVERY == 0 or last:
             trace.add(iteration, float(similarity), float(regularity), float(total))
@@ -158,6 +118,7 @@ def optimise(
                 best = _Best(scale, trace.total[-1], run.maps())
             if is_cancelled() and not last:
                 return Optimised(best.maps, trace, cancelled=True)
+    run.average.apply()
     return Optimised(run.maps(), trace)
 
 
@@ -168,16 +129,6 @@ class _Best:
     scale: Scale
     loss: float
     maps: Maps
-
-
-def _schedule(pairs: list[ScaledPair], iterations: int) -> Iterator[tuple[Scale, ScaledPair]]:
-    """The scale and pair of each iteration, coarse first."""
-    done, share = 0, 0.0
-    for scale, pair in zip(SCALES, pairs):
-        share += scale.share
-        until = iterations if scale is SCALES[-1] else round(iterations * share)
-        yield from ((scale, pair) for _ in range(done, until))
-        done = until
 
 
 class _Run:
@@ -201,6 +152,7 @@ class _Run:
             parameters = [p for network in self.networks for p in network.parameters()]
             groups.append({"params": parameters, "base_rate": settings.network_learning_rate})
         self.adam = Adam(groups, lr=0.0, betas=(0.9, 0.98))
+        self.average = WeightAverage([parameter for group in groups for parameter in group["params"]])
         device = self.code.local_code.device
         self.generator = torch.Generator(device).manual_seed(settings.seed)
         self.loss = SIMILARITY_TABLE[settings.similarity].loss
@@ -224,6 +176,8 @@ class _Run:
         similarity, guidance = self._data_terms(pair, scale.guidance if self.matched else 0.0)
         regularity, barrier = self._regularity(pair)
         total = similarity + guidance + self.settings.regularity_weight * scale.regularity * regularity + barrier
+        if pair.tissue and self.settings.enclosed_tissue_weight > 0:
+            total = total + self.settings.enclosed_tissue_weight * self._tissue_term(pair.tissue)
         total = total + self.settings.prior_weight * latent_prior(self.code)
         self.adam.zero_grad(set_to_none=True)
         total.backward()
@@ -239,11 +193,7 @@ class _Run:
     def _data_terms(self, pair: ScaledPair, guidance_weight: float) -> tuple[Tensor, Tensor]:
         """Similarity and guidance; both directions, each over points of its own image, halved."""
         similarity = guidance = torch.zeros((), device=self.generator.device)
-        directions = (
-            (pair.fixed, pair.moving, self._fixed_to_moving),
-            (pair.moving, pair.fixed, self._moving_to_fixed),
-        )
-        for side, (start, end, point_map) in enumerate(directions):
+        for side, (start, end, point_map) in enumerate(self._directions(pair)):
             points = start.draw(self.similarity_points, self.generator)
             mapped = point_map(points)
             similarity = similarity + self.loss(start.read(points), end.read(mapped)) / 2
@@ -251,6 +201,21 @@ class _Run:
                 matched = points + read_image(self.matched[side], points)
                 guidance = guidance + guidance_weight * distance_from_matches(mapped, matched)
         return similarity, guidance
+
+    def _tissue_term(self, tissue: ScaledPair) -> Tensor:
+        """How unlike the enclosed tissue is, both directions halved."""
+        unlike = torch.zeros((), device=self.generator.device)
+        for start, end, point_map in self._directions(tissue):
+            points = start.draw(max(64, round(TISSUE_POINTS * self.similarity_points)), self.generator)
+            unlike = unlike + correlation_loss(start.read(points), end.read(point_map(points))) / 2
+        return unlike
+
+    def _directions(self, pair: ScaledPair) -> tuple:
+        """Where points are drawn, where they are taken to, and the map that takes them; forth and back."""
+        return (
+            (pair.fixed, pair.moving, self._fixed_to_moving),
+            (pair.moving, pair.fixed, self._moving_to_fixed),
+        )
 
     def _regularity(self, pair: ScaledPair) -> tuple[Tensor, Tensor]:
         """The chosen regulariser over both orders of the maps, and the barrier that keeps them from folding."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,15 +15,17 @@ from .checkpoint import LoadedModel, load_checkpoint
 from .dense_evaluation import evaluate_map
 from .device import choose_device, memory_errors_in_words
 from .displacement_field import DisplacementField, corrected_inverse
+from .enclosed_tissue import HU_WINDOW as TISSUE_WINDOW
 from .encoder import SEARCH_SIZE
 from .errors import InvalidVolumeError, RegistrationCancelled
 from .lung_mask import find_lungs
 from .model_store import default_model_path
-from .optimisation import LossTrace, Maps, Optimised, optimise, scaled_pairs
+from .optimisation import LossTrace, Maps, Optimised, optimise
 from .placement import Placement, place_pair
 from .preprocessing import CubeImage, cube_shape, to_cube
 from .preview import Previews
 from .progress import Progress, ProgressCallback, StepClock
+from .scales import scaled_pairs
 from .settings import RegistrationSettings
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
@@ -140,14 +143,14 @@ def _lungs_of(volume: Volume, given: np.ndarray | None) -> np.ndarray:
 
 
 def _cubes(fixed, moving, fixed_lungs, moving_lungs, placement: Placement, device: torch.device):
-    """A function from the shape of a cube to both images over their cubes."""
+    """A function from the shape of a cube, and further arguments of `to_cube`, to both images over their cubes."""
     sources = (
         (fixed, fixed_lungs, placement.fixed_norm_to_ras),
         (moving, moving_lungs, placement.moving_norm_to_ras),
     )
 
-    def cubes_at(shape: tuple[int, int, int]) -> tuple[CubeImage, CubeImage]:
-        return tuple(to_cube(volume, lungs, cube, shape).to(device) for volume, lungs, cube in sources)
+    def cubes_at(shape: tuple[int, int, int], **window) -> tuple[CubeImage, CubeImage]:
+        return tuple(to_cube(volume, lungs, cube, shape, **window).to(device) for volume, lungs, cube in sources)
 
     return cubes_at
 
@@ -165,13 +168,14 @@ def _optimise(
     if settings.optimise == "none" or settings.iterations == 0:
         return Optimised(start, LossTrace())
 
-    def cubes_at_spacing(spacing_mm: float) -> tuple[CubeImage, CubeImage]:
-        return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm))
+    def cubes_at_spacing(spacing_mm: float, **window) -> tuple[CubeImage, CubeImage]:
+        return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm), **window)
 
     def on_step(iteration: int, loss: float) -> None:
         clock.within("optimisation", (iteration + 1) / settings.iterations, iteration, loss)
 
-    pairs = scaled_pairs(cubes_at_spacing, settings.similarity)
+    tissue_at = partial(cubes_at_spacing, hu_window=TISSUE_WINDOW) if settings.enclosed_tissue_weight else None
+    pairs = scaled_pairs(cubes_at_spacing, settings.similarity, tissue_at)
     on_look = previews.offer if previews else lambda present_maps: None
     return optimise(start, pairs, settings, on_step, is_cancelled, matched, on_look)
 

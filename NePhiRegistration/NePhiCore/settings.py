@@ -27,6 +27,7 @@ class RegistrationSettings:
         regularity: "gradient_inverse_consistency" (eq. 5), "diffusion" or "none".
         regularity_weight: lambda_1 of eq. 10.
         prior_weight: lambda_2 of eq. 10.
+        enclosed_tissue_weight: of the similarity of the soft tissue between and below the lungs; 0 leaves it out.
         latent_learning_rate, network_learning_rate: Adam step sizes.
         grid_spacing_mm: upper bound of the spacing of the written displacement fields, mm.
         device: "auto", "cpu", "cuda" or "mps".
@@ -42,6 +43,7 @@ class RegistrationSettings:
     regularity: str = "gradient_inverse_consistency"
     regularity_weight: float = 2.0
     prior_weight: float = 0.0001
+    enclosed_tissue_weight: float = 0.25
     latent_learning_rate: float = 0.05
     network_learning_rate: float = 0.002
     grid_spacing_mm: float = 3.0
@@ -60,6 +62,7 @@ class RegistrationSettings:
         _check_range("regularity sampling ratio", self.regularity_sampling_ratio, 0, 1, above_low=True)
         _check_range("regularity weight", self.regularity_weight, 0, 1e6)
         _check_range("prior weight", self.prior_weight, 0, 1e6)
+        _check_range("enclosed tissue weight", self.enclosed_tissue_weight, 0, 1e6)
         _check_range("latent learning rate", self.latent_learning_rate, 0, 10, above_low=True)
         _check_range("network learning rate", self.network_learning_rate, 0, 10, above_low=True)
         _check_range("grid spacing (mm)", self.grid_spacing_mm, 0.5, 50)

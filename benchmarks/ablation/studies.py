@@ -95,8 +95,12 @@ _REGULARITY = Study(
 _SIMILARITY = Study(
     "similarity",
     "How the images are compared",
-    "`balanced` with each kind of similarity. The weights of the other terms are those made for `local_ncc`.",
-    tuple(Variant(kind, {"similarity": kind}) for kind in ("local_ncc", "ncc", "mind")),
+    "`balanced` with each kind of similarity, and without the soft tissue that the lungs enclose. The weights of the "
+    "other terms are those made for `local_ncc`.",
+    (
+        *(Variant(kind, {"similarity": kind}) for kind in ("local_ncc", "ncc", "mind")),
+        Variant("local_ncc, lungs alone", {"enclosed_tissue_weight": 0.0}),
+    ),
 )
 
 _WEIGHT = Study(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 
@@ -13,14 +13,16 @@ from NePhiCore.checkpoint import LoadedModel
 from NePhiCore.comparison import SIMILARITY_TABLE, ComparedImage
 from NePhiCore.coordinate_network import CoordinateNetwork
 from NePhiCore.device import choose_device
+from NePhiCore.enclosed_tissue import HU_WINDOW as TISSUE_WINDOW
 from NePhiCore.encoder import SEARCH_SIZE
 from NePhiCore.image_io import read_volume
 from NePhiCore.latent_code import LatentCode
 from NePhiCore.lung_mask import find_lungs
 from NePhiCore.model import ModelConfig, NePhiModel
-from NePhiCore.optimisation import SCALES, Maps, optimise, scaled_pairs
+from NePhiCore.optimisation import Maps, optimise
 from NePhiCore.placement import place_pair
 from NePhiCore.preprocessing import CubeImage, cube_shape, to_cube
+from NePhiCore.scales import SCALES, scaled_pairs
 from NePhiCore.settings import RegistrationSettings
 
 TRUTH = "truth_exhale_to_inhale.npz"  # beside a pair whose motion was made
@@ -100,7 +102,8 @@ class Subject:
         if settings not in self._refined_codes:
             start = self.encoded
             maps = Maps(start.fixed_to_moving, start.moving_to_fixed, start.code)
-            pairs = scaled_pairs(self._cubes_at_spacing, settings.similarity)
+            tissue_at = partial(self._cubes_at_spacing, hu_window=TISSUE_WINDOW)
+            pairs = scaled_pairs(self._cubes_at_spacing, settings.similarity, tissue_at)
             self._refined_codes[settings] = optimise(maps, pairs, settings, matched=start.matched).maps.code
         return self._refined_codes[settings]
 
@@ -112,10 +115,10 @@ class Subject:
     def _placement(self):
         return place_pair(*self.volumes, *self.lungs, None)
 
-    def _cubes_at_spacing(self, spacing_mm: float) -> tuple[CubeImage, CubeImage]:
-        return self._cubes(cube_shape(self._placement.fixed_norm_to_ras, spacing_mm))
+    def _cubes_at_spacing(self, spacing_mm: float, **window) -> tuple[CubeImage, CubeImage]:
+        return self._cubes(cube_shape(self._placement.fixed_norm_to_ras, spacing_mm), **window)
 
-    def _cubes(self, shape: tuple[int, int, int]) -> tuple[CubeImage, CubeImage]:
+    def _cubes(self, shape: tuple[int, int, int], **window) -> tuple[CubeImage, CubeImage]:
         placed = self._placement.fixed_norm_to_ras, self._placement.moving_norm_to_ras
         parts = zip(self.volumes, self.lungs, placed)
-        return tuple(to_cube(volume, lungs, cube, shape).to(self._device) for volume, lungs, cube in parts)
+        return tuple(to_cube(volume, lungs, cube, shape, **window).to(self._device) for volume, lungs, cube in parts)

@@ -11,9 +11,9 @@ from ablation_cases import a_model, write_coarse_pair
 
 import benchmarks.ablation.__main__ as command
 import benchmarks.ablation.subjects as subjects_module
-import NePhiCore.optimisation as optimisation_module
 import NePhiCore.phantom as phantom_module
 import NePhiCore.registration as registration_module
+import NePhiCore.scales as scales_module
 from benchmarks.ablation.subjects import Subject
 from benchmarks.cases import find_pairs
 from NePhiCore.checkpoint import load_checkpoint, save_checkpoint
@@ -26,11 +26,11 @@ from NePhiCore.settings import settings_for
 @pytest.fixture(scope="module", autouse=True)
 def a_coarse_world():
     """Voxels of 6 mm need no finer cubes."""
-    wide = tuple(dataclasses.replace(s, spacing_mm=3 * s.spacing_mm) for s in optimisation_module.SCALES)
+    wide = tuple(dataclasses.replace(s, spacing_mm=3 * s.spacing_mm) for s in scales_module.SCALES)
     with pytest.MonkeyPatch.context() as patch:
         for module in (registration_module, subjects_module):
             patch.setattr(module, "SEARCH_SIZE", 32)
-        for module in (optimisation_module, subjects_module):
+        for module in (scales_module, subjects_module):
             patch.setattr(module, "SCALES", wide)
         patch.setattr(phantom_module, "build_anatomy", functools.lru_cache(1)(phantom_module.build_anatomy))
         yield
@@ -117,7 +117,7 @@ def test_a_mixture_lies_between_the_codes(folder):
 
 def test_points_are_counted_as_the_optimisation_counts_them(folder):
     subject = Subject(find_pairs(folder / "pairs" / "a")[0], a_model(), "cpu")
-    pairs = optimisation_module.scaled_pairs(subject._cubes_at_spacing, "local_ncc")
+    pairs = scales_module.scaled_pairs(subject._cubes_at_spacing, "local_ncc")
     assert subject.lung_voxels == len(pairs[-1].fixed.candidates_norm) > 1000
 
 

@@ -10,9 +10,10 @@ from NePhiCore.comparison import SIMILARITY_TABLE
 from NePhiCore.latent_code import LatentCode
 from NePhiCore.losses import difference_stencil, frobenius, gradient_on_stencil, inverse_consistency_gradient
 from NePhiCore.model import ModelConfig, NePhiModel, map_points
-from NePhiCore.optimisation import Maps, ScaledPair, scaled_pairs
+from NePhiCore.optimisation import Maps
 from NePhiCore.preprocessing import CubeImage
 from NePhiCore.sampling import cube_grid, read_image
+from NePhiCore.scales import ScaledPair, scaled_pairs
 from NePhiCore.settings import RegistrationSettings
 
 SIDE = 20

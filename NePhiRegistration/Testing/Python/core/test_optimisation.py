@@ -27,15 +27,13 @@ from NePhiCore.errors import OptimisationDivergedError
 from NePhiCore.losses import latent_prior
 from NePhiCore.optimisation import (
     MATCH_PRECISION,
-    SCALES,
     SMALLEST_DETERMINANT,
     LossTrace,
-    ScaledPair,
     distance_from_matches,
     fold_barrier,
     optimise,
-    scaled_pairs,
 )
+from NePhiCore.scales import SCALES, ScaledPair, scaled_pairs
 from NePhiCore.settings import REGULARITIES, SIMILARITIES
 
 
@@ -276,7 +274,7 @@ def test_each_map_is_drawn_towards_the_matches_of_its_own_direction(pairs):
 
 def test_without_weight_matches_have_no_say(pairs, monkeypatch):
     unguided = tuple(dataclasses.replace(scale, guidance=0.0) for scale in SCALES)
-    monkeypatch.setattr("NePhiCore.optimisation.SCALES", unguided)
+    monkeypatch.setattr("NePhiCore.scales.SCALES", unguided)
     maps, chosen = start(), settings(iterations=4)
     first, second = (optimise(maps, pairs, chosen, matched=m).maps for m in (None, (a_constant([0.1, 0, 0]),) * 2))
     assert same(parts(first), parts(second))

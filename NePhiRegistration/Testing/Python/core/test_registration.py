@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import NePhiCore
-import NePhiCore.optimisation as optimisation_module
 import NePhiCore.phantom as phantom_module
 import NePhiCore.registration as registration_module
+import NePhiCore.scales as scales_module
 from NePhiCore.checkpoint import LoadedModel, save_checkpoint
 from NePhiCore.displacement_field import DisplacementField, inverse_consistency_mm, map_points
 from NePhiCore.errors import InvalidVolumeError, RegistrationCancelled
@@ -44,10 +44,10 @@ def accurate(iterations=40, **changes) -> RegistrationSettings:
 @pytest.fixture(scope="module", autouse=True)
 def a_coarse_world():
     """Voxels of 6 mm need no finer cubes: a sixteenth of the search, scales two and a half times as wide."""
-    wide = tuple(dataclasses.replace(s, spacing_mm=2.5 * s.spacing_mm) for s in optimisation_module.SCALES)
+    wide = tuple(dataclasses.replace(s, spacing_mm=2.5 * s.spacing_mm) for s in scales_module.SCALES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registration_module, "SEARCH_SIZE", 32)
-        patch.setattr(optimisation_module, "SCALES", wide)
+        patch.setattr(scales_module, "SCALES", wide)
         patch.setattr(phantom_module, "build_anatomy", functools.lru_cache(1)(phantom_module.build_anatomy))
         yield
 

@@ -23,6 +23,7 @@ CONTINUOUS = {
     "regularity_sampling_ratio": (TINY, 1),
     "regularity_weight": (0, 1e6),
     "prior_weight": (0, 1e6),
+    "enclosed_tissue_weight": (0, 1e6),
     "latent_learning_rate": (TINY, 10),
     "network_learning_rate": (TINY, 10),
     "grid_spacing_mm": (0.5, 50),

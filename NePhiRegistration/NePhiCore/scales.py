@@ -1,0 +1,81 @@
+"""A pair at the scales that an optimisation goes through, coarse first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .comparison import SIMILARITY_TABLE, ComparedImage
+from .enclosed_tissue import compared_tissue
+from .preprocessing import CubeImage
+
+CubesAt = Callable[[float], tuple[CubeImage, CubeImage]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One step of the coarse-to-fine schedule.
+
+    Attributes:
+        spacing_mm: of the images compared.
+        widths: neighbourhoods of the local features, voxels.
+        share: of all iterations.
+        regularity: factor on the regularity weight: free while far away, strict at the end.
+        guidance: weight of the distance to the encoder's matches.
+    """
+
+    spacing_mm: float
+    widths: tuple[float, ...]
+    share: float
+    regularity: float
+    guidance: float
+
+
+SCALES = (
+    Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
+    Scale(2.0, (1.0, 2.0), share=0.5, regularity=1.0, guidance=0.0),
+    Scale(2.0, (1.0, 2.0), share=0.25, regularity=2.5, guidance=0.0),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledPair:
+    """Fixed and moving at one scale: the lungs, and the soft tissue that they enclose where both images show enough."""
+
+    fixed: ComparedImage
+    moving: ComparedImage
+    tissue: ScaledPair | None = None
+
+
+def scaled_pairs(cubes_at: CubesAt, similarity: str, tissue_at: CubesAt | None = None) -> list[ScaledPair]:
+    """The pair at every scale, features computed once.
+
+    Args:
+        cubes_at: from a spacing, mm, to both images.
+        tissue_at: the same in `enclosed_tissue.HU_WINDOW`; None leaves the enclosed tissue out.
+    """
+    kind = SIMILARITY_TABLE[similarity]
+    made: dict[tuple, ScaledPair] = {}
+    for s in SCALES:
+        images = s.spacing_mm, s.widths
+        if images not in made:
+            lungs = (ComparedImage.of(cube, kind, s.widths) for cube in cubes_at(s.spacing_mm))
+            made[images] = ScaledPair(*lungs, _tissue_pair(tissue_at, s.spacing_mm))
+    return [made[s.spacing_mm, s.widths] for s in SCALES]
+
+
+def _tissue_pair(tissue_at: CubesAt | None, spacing_mm: float) -> ScaledPair | None:
+    if tissue_at is None:
+        return None
+    fixed, moving = (compared_tissue(cube) for cube in tissue_at(spacing_mm))
+    return ScaledPair(fixed, moving) if fixed and moving else None
+
+
+def schedule(pairs: list[ScaledPair], iterations: int) -> Iterator[tuple[Scale, ScaledPair]]:
+    """The scale and pair of each iteration, coarse first."""
+    done, share = 0, 0.0
+    for scale, pair in zip(SCALES, pairs):
+        share += scale.share
+        until = iterations if scale is SCALES[-1] else round(iterations * share)
+        yield from ((scale, pair) for _ in range(done, until))
+        done = until
