@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test screenshots bench ablation lint format clean
+.PHONY: help demo test screenshots bench maps soak ablation lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -22,6 +22,12 @@ screenshots: $(INSTALLED) ## draw the pictures of the Slicer module into docs/im
 
 bench: $(INSTALLED) ## measure time, memory and accuracy, peers too; ARGS='--help' says what can be chosen
 	$(BIN)/python -m benchmarks $(ARGS)
+
+maps: $(INSTALLED) ## check the lung function maps on a diseased phantom, for docs/lung_function.md
+	$(BIN)/python -m benchmarks.lung_function $(ARGS)
+
+soak: $(INSTALLED) ## attack it with spoilt files and faults, thousands of each; ARGS='--help' says what can be chosen
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 ablation: $(INSTALLED) ## measure what each part of the method is worth; hours, in stretches; ARGS='--help'
 	$(BIN)/python -m benchmarks.ablation $(ARGS)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
+import pickletools
+import re
 import warnings
 import zipfile
 from dataclasses import dataclass, fields
@@ -17,6 +20,10 @@ from .model import ModelConfig, NePhiModel
 FORMAT = "nephi-model"
 FORMAT_VERSION = 1
 LARGEST_FILE_BYTES = 200 * 2**20
+# All that a file of tensors and plain values has to name. Torch's own list is longer, and some of it takes memory
+# without end.
+_NAMED = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage")
+_ZIP_START = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +113,8 @@ def _unpack(path: Path, data: bytes) -> dict:
 
 def _check_archive(path: Path, data: bytes) -> None:
     """Look before unpacking: a small file may unpack to a huge one, and torch takes no notice of checksums."""
+    if not data.startswith(_ZIP_START):  # torch would take it for its older format, whatever lies behind
+        raise zipfile.BadZipFile("File is not a zip file")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > 2 * LARGEST_FILE_BYTES:
@@ -114,8 +123,20 @@ def _check_archive(path: Path, data: bytes) -> None:
                 "Choose a NePhi weights file (.pt)."
             )
         damaged = archive.testzip()
+        if damaged is None:
+            _check_named(archive)
     if damaged is not None:
         raise zipfile.BadZipFile(f"{damaged} has another checksum")
+
+
+def _check_named(archive: zipfile.ZipFile) -> None:
+    """Raise UnpicklingError where the description of the content names anything but tensors."""
+    for entry in archive.infolist():
+        if entry.filename.endswith("data.pkl"):
+            for operation, argument, _ in pickletools.genops(archive.read(entry)):
+                is_known = operation.name == "GLOBAL" and _NAMED.fullmatch(str(argument))
+                if operation.name in ("GLOBAL", "INST", "STACK_GLOBAL") and not is_known:
+                    raise pickle.UnpicklingError(f"it names {str(argument)[:100]!r}")
 
 
 def _build(path: Path, content: dict) -> NePhiModel:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from typing import TextIO
+
+from NePhiBatch.batch_command import batch_command
+from NePhiBatch.report_command import report_command
 
 from .cli_arguments import parse_arguments
 from .cli_progress import progress_display
@@ -17,20 +21,30 @@ from .evaluate_command import evaluate_command
 from .interruption import Interruption
 from .register_command import register_command
 
-_COMMANDS = {"register": register_command, "demo": demo_command, "evaluate": evaluate_command}
+_COMMANDS = {
+    "register": register_command,
+    "demo": demo_command,
+    "evaluate": evaluate_command,
+    "batch": batch_command,
+    "report": report_command,
+}
 _DEBUG_VARIABLE = "NEPHI_DEBUG"
 _SOME_FAILED = 1
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    parse: Callable[[Sequence[str] | None], Namespace] = parse_arguments,
+) -> int:
     """Run the command; returns its exit code.
 
     Args:
         arguments: without the program's name; None takes those of the process.
+        parse: reads the arguments; a program that is one of the commands has its own.
     """
     _let_threads_sleep()
     try:
-        return _run(arguments)
+        return _run(parse(arguments))
     except RegistrationCancelled as error:
         return _complain("interrupted", error, error.exit_code)
     except NePhiError as error:
@@ -56,10 +70,14 @@ def _let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    options = parse_arguments(arguments)
+def _run(options: Namespace) -> int:
     with Interruption() as interruption, progress_display(sys.stderr, options.quiet) as display:
-        run = Run(display, interruption, getattr(options, "keep_partial", False))
+
+        def say(text: str) -> None:
+            display.close()
+            _print(text, sys.stderr)
+
+        run = Run(display, interruption, getattr(options, "keep_partial", False), say)
         summary = _COMMANDS[options.command](options, run)
     _print(summary, sys.stdout)
     if run.was_interrupted:
@@ -87,10 +105,16 @@ def _report_fault(error: Exception) -> int:
 
 
 def _print(text: str, stream: TextIO | None) -> None:
-    """Print what the stream's encoding can hold; a stream that takes no more (``| head``, a full disk) loses it."""
+    """Print what the stream's encoding can hold; a stream that takes no more (``| head``, a full disk) loses it.
+
+    Names of files may hold commands to the terminal: what is no letter is shown as its code.
+    """
     if stream is None:
         return
-    encoding = stream.encoding or "utf-8"
+    text = "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "backslashreplace").decode() for c in text
+    )
+    encoding = getattr(stream, "encoding", None) or "utf-8"  # inside 3D Slicer it has none
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except OSError:

@@ -5,31 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+
+from NePhiBatch.batch_arguments import add_batch, add_report
 
 from . import __version__
-from .errors import SettingsError
-from .settings import DEVICES, PRESETS, settings_for
+from .cli_options import EXIT_CODES, MODEL_HELP, Parser, add_method, add_running
 
-_EXIT_CODES = (
-    "exit code: 0 done; 1 a fault of the program, or a case of evaluate that failed; 2 an input, setting or output "
-    "that cannot be used; 3 out of memory or diverged; 130 interrupted. The outputs appear whole and all together, "
-    "or not at all."
-)
-
-_MODEL = "other weights than those that came with the package"
 DATASETS = ("dirlab-copdgene", "dirlab-4dct", "csv")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises what argparse would print with the usage, so that every complaint is one line of one form."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message} (see {self.prog} --help).")
-
-
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options of one call; ``command`` is "register", "demo" or "evaluate".
+    """The options of one call; ``command`` is the command's name.
 
     Args:
         arguments: None takes the program's own.
@@ -37,10 +23,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     Raises:
         SettingsError: an unknown option, a missing or malformed value.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="nephi",
         description="Register inhale and exhale lung CT with NePhi.",
-        epilog=_EXIT_CODES,
+        epilog=EXIT_CODES,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"nephi {__version__}")
@@ -48,6 +34,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     _add_register(commands)
     _add_demo(commands)
     _add_evaluate(commands)
+    add_batch(commands)
+    add_report(commands)
     return parser.parse_args(arguments)
 
 
@@ -56,7 +44,7 @@ def _add_register(commands) -> None:
         "register",
         help="register two CT images",
         description="Find where each point of the fixed image lies in the moving image, and the other way round.",
-        epilog=_EXIT_CODES,
+        epilog=EXIT_CODES,
         allow_abbrev=False,
     )
     image = "CT in HU: NRRD, NIfTI, MetaImage or a folder of DICOM slices"
@@ -64,12 +52,12 @@ def _add_register(commands) -> None:
     parser.add_argument("moving", type=Path, metavar="MOVING", help=f"{image}; it is warped onto the fixed one")
     _add_outputs(parser.add_argument_group("outputs"))
     _add_inputs(parser.add_argument_group("further inputs"))
-    _add_method(parser.add_argument_group("method; each option overrides the preset"))
+    add_method(parser.add_argument_group("method; each option overrides the preset"))
     running = parser.add_argument_group("running")
     running.add_argument(
         "--keep-partial", action="store_true", help="after an interrupt write the best result so far instead of nothing"
     )
-    _add_running(running)
+    add_running(running)
 
 
 def _add_outputs(group) -> None:
@@ -82,6 +70,8 @@ def _add_outputs(group) -> None:
     add("--jacobian", "J.nii.gz", "determinant of the map's Jacobian on the fixed grid; at most 0 where it folds")
     add("--report", "R.json", "how it went, in numbers")
     add("--overview", "O.png", "picture of both images, the result and the determinant (needs matplotlib)")
+    maps = "ventilation_jacobian, ventilation_density and parametric_response .nii.gz, and figures in the report"
+    add("--lung-function", "DIR", f"folder for the lung function maps of an inhale and exhale pair: {maps}")
 
 
 def _add_inputs(group) -> None:
@@ -93,29 +83,9 @@ def _add_inputs(group) -> None:
     add("--initial-transform", "T0", "a map from fixed to moving points to start from")
     add("--fixed-landmarks", "F.csv", "landmarks that the report measures; they do not steer")
     add("--moving-landmarks", "M.csv", "the same landmarks in the moving image, in the same order")
-    add("--model", "FILE", _MODEL)
-
-
-def _add_method(group) -> None:
-    group.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default="balanced",
-        help="fast: the encoder alone; balanced (default): then the latent code is optimised; accurate: networks too",
-    )
-    balanced, accurate = settings_for("balanced"), settings_for("accurate")
-    steps = f"(default {balanced.iterations}, accurate: {accurate.iterations})"
-    group.add_argument("--iterations", type=int, metavar="N", help=f"optimisation steps; 0 is off {steps}")
-    group.add_argument("--optimise", choices=("latent", "all"), help="the latent code alone, or the networks with it")
-
-    def add(name: str, kind: type, metavar: str, text: str, default: float) -> None:
-        group.add_argument(name, type=kind, metavar=metavar, help=f"{text} (default {default:g})")
-
-    share = "share of the lung voxels, in (0, 1],"
-    add("--similarity-sampling-ratio", float, "r", f"{share} compared at a step", balanced.similarity_sampling_ratio)
-    add("--regularity-sampling-ratio", float, "r", f"{share} kept regular", balanced.regularity_sampling_ratio)
-    add("--grid-spacing", float, "MM", "largest spacing of the written maps, 0.5 to 50", balanced.grid_spacing_mm)
-    add("--seed", int, "S", "seed of every random draw", balanced.seed)
+    add("--model", "FILE", MODEL_HELP)
+    which = "which image is at inhale, for --lung-function; the one with the larger lungs if not given"
+    group.add_argument("--inhale", choices=("fixed", "moving"), help=which)
 
 
 def _add_demo(commands) -> None:
@@ -124,15 +94,15 @@ def _add_demo(commands) -> None:
         help="make a breathing phantom, register it and compare with the truth",
         description="Make a digital thorax whose breathing is known everywhere, register exhale to inhale, and write "
         "images, transforms, report and overview.",
-        epilog=_EXIT_CODES,
+        epilog=EXIT_CODES,
         allow_abbrev=False,
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", required=True, help="folder for the results; made if missing"
     )
     parser.add_argument("--seed", type=int, metavar="S", help="another patient and another breath (default 0)")
-    parser.add_argument("--model", type=Path, metavar="FILE", help=_MODEL)
-    _add_running(parser)
+    parser.add_argument("--model", type=Path, metavar="FILE", help=MODEL_HELP)
+    add_running(parser)
 
 
 def _add_evaluate(commands) -> None:
@@ -141,7 +111,7 @@ def _add_evaluate(commands) -> None:
         help="register all pairs of a data set and measure the results",
         description="Register pair after pair and measure each: landmark error, folds, smoothness, inverse "
         "consistency, seconds, memory. The results are a table here, results.csv and settings.json.",
-        epilog=_EXIT_CODES,
+        epilog=EXIT_CODES,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -158,9 +128,9 @@ def _add_evaluate(commands) -> None:
     what.add_argument("--cases", type=_case_numbers, metavar="1,2,5", help="only these: DIR-Lab's numbers, CSV rows")
     what.add_argument("--plot", action="store_true", help="draw results.png too (needs matplotlib)")
     what.add_argument("--keep-transforms", action="store_true", help="write the two maps of each case too")
-    what.add_argument("--model", type=Path, metavar="FILE", help=_MODEL)
-    _add_method(parser.add_argument_group("method; each option overrides the preset"))
-    _add_running(parser.add_argument_group("running"))
+    what.add_argument("--model", type=Path, metavar="FILE", help=MODEL_HELP)
+    add_method(parser.add_argument_group("method; each option overrides the preset"))
+    add_running(parser.add_argument_group("running"))
 
 
 def _case_numbers(text: str) -> list[int]:
@@ -171,8 +141,3 @@ def _case_numbers(text: str) -> list[int]:
     if not numbers or len(set(numbers)) < len(numbers):
         raise argparse.ArgumentTypeError(f"expected different numbers like 1,2,5, got {text!r}")
     return numbers
-
-
-def _add_running(group) -> None:
-    group.add_argument("--device", choices=DEVICES, help="where to compute (default auto: a GPU if there is one)")
-    group.add_argument("--quiet", action="store_true", help="no progress")

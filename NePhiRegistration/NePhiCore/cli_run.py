@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .errors import RegistrationCancelled
@@ -12,7 +12,7 @@ from .interruption import Interruption
 from .progress import Progress, ProgressCallback
 
 # Share of the run at which each step of the command begins; what lies between is the registration's own.
-_BEGINS = {"starting": 0.0, "phantom": 0.02, "reading": 0.02, "quality": 0.86, "writing": 0.9}
+_BEGINS = {"starting": 0.0, "phantom": 0.02, "reading": 0.02, "quality": 0.86, "lung function": 0.88, "writing": 0.9}
 _REGISTRATION = (0.1, _BEGINS["quality"])
 
 
@@ -21,13 +21,21 @@ class Run:
 
     Attributes:
         keep_partial: an interrupt ends the optimisation, not the run.
+        say: tells the user a line at once, also one who wants no progress.
         seconds_by_step: wall time of each step so far.
         was_interrupted: an interrupt came before the outputs were in place.
         failed: names of what could not be done, where the rest was done all the same.
     """
 
-    def __init__(self, display: ProgressCallback, interruption: Interruption, keep_partial: bool = False) -> None:
+    def __init__(
+        self,
+        display: ProgressCallback,
+        interruption: Interruption,
+        keep_partial: bool = False,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.keep_partial = keep_partial
+        self.say = say
         self.seconds_by_step: dict[str, float] = {}
         self.was_interrupted = False
         self.failed: list[str] = []
@@ -53,6 +61,11 @@ class Run:
         yield
         self.seconds_by_step[name] = self.seconds_by_step.get(name, 0.0) + time.perf_counter() - start
         self.stop_if_interrupted()
+
+    def show(self, words: str, share: float) -> None:
+        """Tell how far a command of many cases is; raises RegistrationCancelled as `step` does."""
+        self.stop_if_interrupted()
+        self._display(Progress(words, share))
 
     def tell(self, message: Progress) -> None:
         """Take a message of the registration; raises RegistrationCancelled as `step` does."""

@@ -15,7 +15,8 @@ from .sampling import cube_grid, points_among, read_image, uniform_points
 Tensor = torch.Tensor
 
 RIM_VOXELS, RIM_SHARE = 1.0, 0.1  # points are drawn this far around the lungs too: the pleura is an edge to align
-SMOOTHING = 0.6  # voxels; an image read between its voxels is smoothed anyway, and shall not seem the better for it
+SMOOTHING = 0.25  # voxels; an image read between its voxels is smoothed anyway, and shall not seem the better for it
+NOISE_FLOOR = 0.02  # of the HU window; lower than the search's, for points are many and noise averages out
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Similarity:
 SIMILARITY_TABLE = {
     "local_ncc": Similarity(
         # Without the mask's own channel: masks found one by one pull at the pleura.
-        lambda cube, widths: locally_normalised(soft_edged(cube), widths, smoothing=SMOOTHING)[:, :-1],
+        lambda cube, widths: locally_normalised(soft_edged(cube), widths, NOISE_FLOOR, SMOOTHING)[:, :-1],
         correlation_loss,
     ),
     "ncc": Similarity(lambda cube, widths: intensity(cube), squared_correlation_loss),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,15 @@ def choose_device(name: str) -> torch.device:
         found = ", ".join(device for device, yes in there.items() if yes)
         raise DeviceError(f"The device {name!r} is not available here; available: {found}. Use --device auto.")
     return torch.device(name)
+
+
+def gpu_names(device: torch.device) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls the GPUs of this process, "" for one of another kind; none on the CPU."""
+    if device.type != "cuda":
+        return [] if device.type == "cpu" else [""]
+    count = torch.cuda.device_count()
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name.strip() for name in listed.split(",")][:count] if listed else [str(n) for n in range(count)]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from .errors import InvalidVolumeError
 from .geometry import transform_points
 from .itk_bridge import geometry_of, quiet_itk
 from .itk_files import check_components
+from .paths import check_name_is_text
 
 # A slice may lie this share of the slice spacing off its place, or 0.1 mm: headers are rounded.
 _POSITION_TOLERANCE = 0.1
@@ -21,9 +22,9 @@ def read_dicom_series(folder: Path, name: str) -> sitk.Image:
     """The largest series of the folder as one image; subfolders are not searched.
 
     Raises:
-        InvalidVolumeError: a folder that may not be read, no DICOM slices, two series that are equally large, slices
-            of unequal size or orientation, slices that are missing, doubled or tilted against their normal,
-            unreadable voxels.
+        InvalidVolumeError: a folder that may not be read or holds pipes, no DICOM slices, two series that are
+            equally large, slices of unequal size or orientation, slices that are missing, doubled or
+            tilted against their normal, unreadable voxels.
         DeviceMemoryError: no memory for the voxels.
     """
     files = _largest_series(folder, name)
@@ -47,6 +48,14 @@ def read_dicom_series(folder: Path, name: str) -> sitk.Image:
 def _largest_series(folder: Path, name: str) -> tuple[str, ...]:
     if not os.access(folder, os.R_OK | os.X_OK):
         raise InvalidVolumeError(f"{name}: {folder} may not be read by this user. Change its permissions.")
+    # GDCM opens everything that is there, and would wait for ever for what a pipe has to say.
+    for entry in os.scandir(folder):
+        if not (os.path.isfile(entry) or os.path.isdir(entry)):
+            raise InvalidVolumeError(
+                f"{name}: {folder} holds {entry.name!r}, which is no file: a pipe, a device or a link that leads "
+                "nowhere. Remove it."
+            )
+        check_name_is_text(entry.path, name, InvalidVolumeError)
     with quiet_itk():
         series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
         files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier) for identifier in series]

@@ -83,6 +83,13 @@ class RegistrationCancelled(NePhiError):
         self.partial = partial
 
 
+def reason_of(error: Exception) -> str:
+    """Why one of many cases failed, in one line; an error that nobody foresaw with its kind and place."""
+    foreseen = isinstance(error, NePhiError)
+    reason = str(error) if foreseen else f"unexpected {type(error).__name__}: {error} ({where_raised(error)})"
+    return " ".join(reason.split())
+
+
 def where_raised(error: BaseException) -> str:
     """The last place in this package that an error passed, for who has to look for its cause."""
     package = os.path.dirname(__file__)

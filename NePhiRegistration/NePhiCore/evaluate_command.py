@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .cli_run import Run
-from .errors import NePhiError, OutputError, RegistrationCancelled, where_raised
+from .errors import OutputError, RegistrationCancelled, reason_of
 from .evaluation_cases import EvaluationCase, EvaluationSet, find_evaluation_set
 from .evaluation_plot import check_plot_possible, write_plot
 from .evaluation_table import Row, rows_as_csv, rows_as_table
@@ -154,11 +154,8 @@ def _figures_of(
             return evaluate_pair(pair, settings, model, run)
     except RegistrationCancelled:
         raise
-    except NePhiError as error:
-        reason = str(error)
     except Exception as error:
-        reason = f"unexpected {type(error).__name__}: {error} ({where_raised(error)})"
-    return None, {"error": " ".join(reason.split())}
+        return None, {"error": reason_of(error)}
 
 
 def _title(about: dict) -> str:

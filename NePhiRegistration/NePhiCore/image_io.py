@@ -11,7 +11,7 @@ from .dicom_series import read_dicom_series
 from .errors import InvalidVolumeError
 from .geometry import ImageGeometry
 from .itk_bridge import geometry_of
-from .itk_files import SAME_PLACE_MM, check_components, read_header, read_voxels, write_image
+from .itk_files import SAME_PLACE_MM, check_components, peek_header, read_header, read_voxels, write_image
 from .volume import Volume, check_volume
 
 
@@ -50,17 +50,40 @@ def read_mask(path: Path | str, geometry: ImageGeometry, name: str = "mask") -> 
         InvalidVolumeError: no image, as in ``read_volume``; an empty mask; NaN in it; a mask on another grid.
     """
     voxels, own_geometry = _read_scalars(Path(path), name)
-    if not own_geometry.is_same_grid(geometry, SAME_PLACE_MM):
-        raise InvalidVolumeError(
-            f"{name}: {path} is on another grid than its image.\n  mask:  {_in_words(own_geometry)}\n"
-            f"  image: {_in_words(geometry)}\nResample the mask to the image with nearest-neighbour interpolation."
-        )
+    check_mask_grid(path, own_geometry, geometry, name)
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
         raise InvalidVolumeError(f"{name}: {path} holds NaN or infinite voxels. Write 0 outside the lungs, 1 inside.")
     mask = voxels != 0
     if not mask.any():
         raise InvalidVolumeError(f"{name}: {path} is empty, every voxel is 0. Mark the lungs with any other value.")
     return mask
+
+
+def peek_geometry(path: Path | str, name: str) -> ImageGeometry | None:
+    """What the header of an image file says of its grid, for a look at many files; None for a folder.
+
+    Raises:
+        InvalidVolumeError: what ``read_volume`` would refuse for its header; a folder that is empty.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not any(path.iterdir()):
+            raise InvalidVolumeError(
+                f"{name}: {path} is an empty folder. Give an image file or a folder of DICOM slices."
+            )
+        return None
+    header = peek_header(path, name)
+    check_components(header, 1, name)
+    return geometry_of(header)
+
+
+def check_mask_grid(path: Path | str, geometry: ImageGeometry, image: ImageGeometry, name: str) -> None:
+    """Raise InvalidVolumeError unless a mask lies on the grid of its image."""
+    if not geometry.is_same_grid(image, SAME_PLACE_MM):
+        raise InvalidVolumeError(
+            f"{name}: {path} is on another grid than its image.\n  mask:  {_in_words(geometry)}\n"
+            f"  image: {_in_words(image)}\nResample the mask to the image with nearest-neighbour interpolation."
+        )
 
 
 def write_volume(path: Path | str, array: np.ndarray, geometry: ImageGeometry) -> None:

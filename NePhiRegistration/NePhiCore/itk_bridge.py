@@ -85,6 +85,8 @@ def quiet_itk() -> Iterator[None]:
             if kept is not None:
                 _point_stderr_at_nothing()
             yield
+        except UnicodeDecodeError as error:  # ITK's message quotes a damaged file, and Python cannot take it over
+            raise RuntimeError("ITK failed, in words that are no text.") from error
         finally:
             if kept is not None:
                 os.dup2(kept, _STDERR)

@@ -15,6 +15,7 @@ from .geometry import ImageGeometry
 from .itk_bridge import geometry_of, itk_image, quiet_itk
 from .nifti_header import check_nifti
 from .paths import check_is_file, full_suffix
+from .voxel_files import check_voxel_files
 
 # Each of these formats is one file, so that it can be replaced as a whole; .nhdr and .mhd keep voxels in a second one.
 IMAGE_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha")
@@ -27,10 +28,22 @@ def read_header(path: Path, name: str) -> sitk.ImageFileReader:
     """A reader that has read the header of an image file and found it sane; ``read_voxels`` goes on from there.
 
     Raises:
-        InvalidVolumeError: missing, not a file, no image, NIfTI that is truncated or holds NaN, not three-dimensional,
-            absurdly large, spacing that is not positive, axes that are not independent.
+        InvalidVolumeError: as in ``peek_header``; NIfTI that is truncated or holds NaN.
+    """
+    header = peek_header(path, name)
+    check_nifti(path, name)
+    return header
+
+
+def peek_header(path: Path, name: str) -> sitk.ImageFileReader:
+    """The same without a look at the voxels, for which a file may have to be read whole.
+
+    Raises:
+        InvalidVolumeError: missing, not a file, no image, voxels in a file elsewhere, not three-dimensional, absurdly
+            large, spacing that is not positive, axes that are not independent.
     """
     check_is_file(path, name, InvalidVolumeError)
+    check_voxel_files(path, name)
     header = sitk.ImageFileReader()
     header.SetFileName(str(path))
     try:
@@ -40,7 +53,6 @@ def read_header(path: Path, name: str) -> sitk.ImageFileReader:
         raise InvalidVolumeError(_why_unreadable(error, path, name)) from error
     _check_size(header, path, name)
     _check_geometry(header, path, name)
-    check_nifti(path, name)
     return header
 
 

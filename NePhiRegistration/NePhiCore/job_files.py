@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from .geometry import ImageGeometry
+from .lung_function_names import MAPS
 from .pair_data import GridData, MaskPart, PairInputs, PairOutputs
 from .volume import Volume
 
 JOB, RESULT = "job.json", "result.json"
 _PIECE_BYTES = 4 << 20
 _OUTPUT_ARRAYS = ("warped", "determinant", "folds", "fixed_lungs")
+_CHOICES = ("lung_function", "inhale")
 _OUTPUT_GRIDS = ("fixed_to_moving", "moving_to_fixed")
 
 
@@ -36,6 +38,7 @@ def write_job(folder: Path, inputs: PairInputs, settings: dict, model_file: str 
         OSError: the disk is full.
     """
     described: dict[str, object] = {"settings": settings, "model_file": model_file}
+    described |= {name: getattr(inputs, name) for name in _CHOICES}
     for side in ("fixed", "moving"):
         volume: Volume = getattr(inputs, side)
         yield from write_array(folder / f"{side}.npy", volume.hu)
@@ -70,7 +73,8 @@ def read_job(folder: Path) -> tuple[PairInputs, dict, str | None]:
         )
         points = described[f"{side}_landmarks"]
         landmarks[f"{side}_landmarks_ras_mm"] = None if points is None else np.array(points, float)
-    inputs = PairInputs(**volumes, **masks, initial=_initial(folder, described), **landmarks)
+    choices = {name: described[name] for name in _CHOICES}
+    inputs = PairInputs(**volumes, **masks, initial=_initial(folder, described), **landmarks, **choices)
     return inputs, described["settings"], described["model_file"]
 
 
@@ -82,17 +86,18 @@ def write_result(folder: Path, outputs: PairOutputs) -> None:
         for _ in write_array(folder / f"{name}.npy", grid.displacement_ras_mm):
             pass
         grids[name] = grid.geometry.ijk_to_ras.tolist()
-    for name in _OUTPUT_ARRAYS:
+    arrays = [name for name in (*_OUTPUT_ARRAYS, *MAPS) if getattr(outputs, name) is not None]
+    for name in arrays:
         for _ in write_array(folder / f"{name}.npy", getattr(outputs, name)):
             pass
-    write_json(folder / RESULT, {"grids": grids, "figures": outputs.figures})
+    write_json(folder / RESULT, {"grids": grids, "arrays": arrays, "figures": outputs.figures})
 
 
 def read_result(folder: Path) -> PairOutputs:
     """A finished registration; its arrays stay on disk until they are read."""
     described = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     grids = {name: _grid(folder / f"{name}.npy", described["grids"][name]) for name in _OUTPUT_GRIDS}
-    arrays = {name: read_array(folder / f"{name}.npy") for name in _OUTPUT_ARRAYS}
+    arrays = {name: read_array(folder / f"{name}.npy") for name in described["arrays"]}
     return PairOutputs(**grids, **arrays, figures=described["figures"])
 
 

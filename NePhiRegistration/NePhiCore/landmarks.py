@@ -117,17 +117,19 @@ def _points_of_json(text: str) -> tuple[list[list[float]], str]:
         lists = [[point["position"] for point in markup["controlPoints"]] for markup in markups]
         units = [markup.get("coordinateUnits", "mm") for markup in markups]
         frames = [markup.get("coordinateSystem", "LPS") for markup in markups]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidLandmarksError("not a markups file of 3D Slicer. Save the point list as .mrk.json.") from error
     if len(lists) != 1 or units[0] != "mm":
-        raise InvalidLandmarksError(f"expected one point list in mm, got {len(lists)} in {units}. Save one list in mm.")
+        raise InvalidLandmarksError(
+            f"expected one point list in mm, got {len(lists)} in {str(units)[:200]}. Save one list in mm."
+        )
     return [_json_point(position, number) for number, position in enumerate(lists[0], start=1)], _frame_of(frames[0])
 
 
 def _json_point(position: object, number: int) -> list[float]:
     if not isinstance(position, list) or len(position) != 3 or not all(type(n) in (int, float) for n in position):
         raise InvalidLandmarksError(
-            f"point {number} has position {position!r}, expected three numbers. Place it again."
+            f"point {number} has position {repr(position)[:200]}, expected three numbers. Place it again."
         )
     # A comparison, for JSON's whole numbers have no limit and math.isfinite does.
     if not all(abs(n) < _FARTHEST_MM for n in position):
@@ -173,5 +175,7 @@ def _is_number(cell: str) -> bool:
 def _frame_of(said: str) -> str:
     frame = _FRAMES.get(str(said).upper())
     if frame is None:
-        raise InvalidLandmarksError(f"coordinate system {said!r}, expected LPS or RAS. Save the points in one of them.")
+        raise InvalidLandmarksError(
+            f"coordinate system {repr(said)[:200]}, expected LPS or RAS. Save the points in one of them."
+        )
     return frame

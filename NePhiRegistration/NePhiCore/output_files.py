@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 from .errors import OutputError
-from .paths import full_suffix
+from .folder_turn import turn_in
+from .paths import check_name_is_text, full_suffix
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -47,7 +48,7 @@ class StagedOutputs:
         check_targets([*self._staged, target])
         # A link goes on pointing at the file, which is replaced where it lies.
         real = Path(os.path.realpath(target))
-        temporary = real.with_name(f".{real.name[:40]}.{secrets.token_hex(6)}.part{full_suffix(real)}")
+        temporary = _hidden_name(real, f".part{full_suffix(real)}")
         self._staged[real] = temporary
         return temporary
 
@@ -83,8 +84,8 @@ def check_targets(targets: Iterable[Path | str]) -> None:
     """Check before a long computation that files can be written there; nothing is changed.
 
     Raises:
-        OutputError: a folder that is missing or cannot be written to; a target that is a folder, a device or
-            write-protected; two targets that are the same file.
+        OutputError: a name that is no text; a folder that is missing or cannot be written to; a target that
+            is a folder, a device or write-protected; two targets that are the same file.
     """
     seen: dict[str, Path] = {}
     for target in map(Path, targets):
@@ -96,6 +97,7 @@ def check_targets(targets: Iterable[Path | str]) -> None:
 
 
 def _check_target(target: Path, real: Path) -> None:
+    check_name_is_text(real, "output", OutputError)
     folder = real.parent
     if not os.path.isdir(folder):
         problem = "is not a folder" if os.path.exists(folder) else "does not exist"
@@ -130,43 +132,46 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _put_in_place(staged: dict[Path, Path]) -> None:
-    """Rename every temporary file to its target; where one cannot be, bring all old files back."""
-    backups: dict[Path, Path | None] = {}
+    """Rename every temporary file to its target; where one cannot be, bring all old files back.
+
+    Where there are several, all old ones go before the first new one comes: whoever is killed in between leaves files
+    of one run, and never some of each.
+    """
+    if not staged:
+        return
+    backups = {target: _hidden_name(target, ".old") for target in staged}
     try:
-        for target, temporary in staged.items():
-            backups[target] = _keep_old(target)
-            os.replace(temporary, target)
+        with turn_in(target.parent for target in staged):
+            if len(staged) > 1:
+                for target, backup in backups.items():
+                    with suppress(FileNotFoundError):
+                        os.replace(target, backup)
+            for target, temporary in staged.items():
+                os.replace(temporary, target)
     except BaseException as error:
-        stuck = [target for target in backups if not _bring_back(target, backups[target], staged[target])]
+        stuck = [target for target in staged if not _bring_back(target, backups[target], staged[target])]
         if stuck:
+            kept = {target: backups[target] if backups[target].exists() else "none" for target in stuck}
             raise OutputError(
                 f"The outputs could not all be put in place ({error}), and these are new or missing now: "
-                + "; ".join(f"{target} (old content: {backups[target] or 'none'})" for target in stuck)
+                + "; ".join(f"{target} (old content: {backup})" for target, backup in kept.items())
             ) from error
         raise
     for backup in backups.values():
-        if backup is not None:
+        with suppress(OSError):  # the outputs are in place: what cannot be tidied up is no reason to say they are not
             backup.unlink(missing_ok=True)
 
 
-def _keep_old(target: Path) -> Path | None:
-    """A second name for the file that is about to be replaced; None where there is none."""
-    if not target.exists():
-        return None
-    backup = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.old")
-    try:
-        os.link(target, backup)
-    except OSError:
-        os.replace(target, backup)  # a disk without hard links, such as a USB stick
-    return backup
+def _hidden_name(target: Path, ending: str) -> Path:
+    """A name beside a file that no other run takes."""
+    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}{ending}")
 
 
-def _bring_back(target: Path, backup: Path | None, temporary: Path) -> bool:
+def _bring_back(target: Path, backup: Path, temporary: Path) -> bool:
     """Put the old file, or none, where it was; False where even that fails."""
     try:
-        if backup is not None:
+        if backup.exists():
             os.replace(backup, target)
-            backup.unlink(missing_ok=True)  # renaming one of two names of the same file does nothing
         elif not temporary.exists():
             target.unlink(missing_ok=True)
     except OSError:

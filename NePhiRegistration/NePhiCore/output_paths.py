@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import OutputError
+from .lung_function_names import MAPS
 from .output_files import check_targets
 from .paths import full_suffix
 
@@ -24,6 +25,7 @@ class OutputPaths:
         transform, inverse_transform: displacement fields.
         warped, jacobian: images on the fixed grid.
         report, overview: .json and .png.
+        ventilation_jacobian, ventilation_density, parametric_response: lung function maps, images on the fixed grid.
         fixed, moving: the images themselves, where they do not come from files.
     """
 
@@ -33,6 +35,9 @@ class OutputPaths:
     jacobian: Path | None = None
     report: Path | None = None
     overview: Path | None = None
+    ventilation_jacobian: Path | None = None
+    ventilation_density: Path | None = None
+    parametric_response: Path | None = None
     fixed: Path | None = None
     moving: Path | None = None
 
@@ -41,6 +46,10 @@ class OutputPaths:
         return {
             field.name: path for field in dataclasses.fields(self) if (path := getattr(self, field.name)) is not None
         }
+
+    def maps(self) -> dict[str, Path]:
+        """The lung function maps asked for."""
+        return {what: path for what, path in self.asked().items() if what in MAPS}
 
     def check(self, inputs: Iterable[Path]) -> None:
         """See that every output can be written and none takes the place of an input.
@@ -57,6 +66,11 @@ class OutputPaths:
             suffix = _OWN_SUFFIX.get(what)
             if suffix and full_suffix(path) != suffix:
                 raise OutputError(f"{path}: the {what} must end in {suffix}. Rename the output.")
+
+
+def lung_function_paths(folder: Path) -> dict[str, Path]:
+    """Where the lung function maps go in a folder, as arguments of `OutputPaths`."""
+    return {name: folder / f"{name}.nii.gz" for name in MAPS}
 
 
 @contextmanager

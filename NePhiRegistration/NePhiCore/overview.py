@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from .errors import DependencyError, OutputError
-from .viewing_planes import RowOfPictures, planes_through, read_plane
+from .viewing_planes import read_planes
 from .volume import Volume
 from .voxel_views import mask_points_ras_mm
 
@@ -64,7 +64,7 @@ def write_overview(
     check_overview_possible()
     from .overview_figure import draw_overview
 
-    rows = _rows_of_pictures(fixed, moving, warped, determinant, lungs)
+    rows = read_planes(fixed, moving, warped, determinant, lungs)
     folds_ras_mm = mask_points_ras_mm(folds, fixed.geometry, _FOLDS_DRAWN)
     with warnings.catch_warnings():
         # A file's name may hold letters that the font lacks; they show as boxes.
@@ -74,14 +74,3 @@ def write_overview(
             figure.savefig(path, format="png", dpi=_DPI)
         except OSError as error:
             raise OutputError(f"The overview {path} cannot be written: {error}. Choose a writable folder.") from error
-
-
-def _rows_of_pictures(
-    fixed: Volume, moving: Volume, warped: np.ndarray, determinant: np.ndarray, lungs: np.ndarray
-) -> list[RowOfPictures]:
-    rows = []
-    for plane in planes_through(lungs, fixed.geometry):
-        on_fixed = {"fixed": fixed.hu, "warped": warped, "determinant": determinant, "lungs": lungs}
-        pictures = {name: read_plane(array, fixed.geometry, plane) for name, array in on_fixed.items()}
-        rows.append(RowOfPictures(plane, moving=read_plane(moving.hu, moving.geometry, plane), **pictures))
-    return rows

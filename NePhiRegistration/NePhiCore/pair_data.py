@@ -50,6 +50,8 @@ class PairInputs:
         fixed_mask, moving_mask: parts that together are the lungs; () where they are to be found.
         initial: fixed to moving: a matrix (4, 4) RAS mm, a field, or None.
         fixed_landmarks_ras_mm, moving_landmarks_ras_mm: (N, 3), or None.
+        lung_function: compute the lung function maps too.
+        inhale: which image is at inhale for them, "fixed" or "moving"; None is the one with the larger lungs.
     """
 
     fixed: Volume
@@ -59,6 +61,8 @@ class PairInputs:
     initial: np.ndarray | GridData | None = None
     fixed_landmarks_ras_mm: np.ndarray | None = None
     moving_landmarks_ras_mm: np.ndarray | None = None
+    lung_function: bool = False
+    inhale: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +76,8 @@ class PairOutputs:
         folds: (K, J, I) uint8 on the fixed grid, 1 where any one-sided determinant is <= 0.
         fixed_lungs: (K, J, I) uint8 on the fixed grid, given or found.
         figures: what report.json holds, the files excepted.
+        ventilation_jacobian, ventilation_density: (K, J, I) float32 on the fixed grid; None where not asked for.
+        parametric_response: (K, J, I) uint8 labels on the fixed grid, or None.
     """
 
     fixed_to_moving: GridData
@@ -81,3 +87,6 @@ class PairOutputs:
     folds: np.ndarray
     fixed_lungs: np.ndarray
     figures: dict[str, object] = field(default_factory=dict)
+    ventilation_jacobian: np.ndarray | None = None
+    ventilation_density: np.ndarray | None = None
+    parametric_response: np.ndarray | None = None

@@ -12,11 +12,11 @@ from .cli_run import Run
 from .device import choose_device, memory_errors_in_words, peak_memory_bytes
 from .displacement_field import DisplacementField, identity_field, map_points, warp_mask
 from .errors import InvalidVolumeError
-from .folds import determinant_on, fold_mask
 from .geometry import ImageGeometry, transform_points
 from .grid_field import on_orthonormal_grid, warp_volume_cubic
+from .lung_function_names import MAPS
 from .pair_data import GridData, MaskPart, PairInputs, PairOutputs
-from .pair_run import Pair, register_and_measure
+from .pair_run import Pair, Products, register_and_measure
 from .run_report import finite, run_report
 from .settings import RegistrationSettings
 from .transform_io import InitialTransform
@@ -41,15 +41,18 @@ def registered_pair(
         NePhiError: as ``register`` does.
     """
     names = {"fixed": inputs.fixed.name, "moving": inputs.moving.name}
-    result, quality = register_and_measure(_pair(inputs, names), settings, model, run, on_preview)
+    pair = _pair(inputs, names)
+    result, quality = register_and_measure(pair, settings, model, run, on_preview)
+    products, function = Products(pair, result), None
+    if inputs.lung_function:
+        with run.step("lung function"), memory_errors_in_words():
+            function = products.lung_function
     forward, backward = map(on_orthonormal_grid, (result.fixed_to_moving, result.moving_to_fixed))
-    grid = inputs.fixed.geometry
     with run.step("writing"), memory_errors_in_words():
-        warped = warp_volume_cubic(inputs.moving, forward, grid)
-        determinant = determinant_on(result.fixed_to_moving, grid)
-        folds = fold_mask(result.fixed_to_moving, grid).astype(np.uint8)
+        warped = warp_volume_cubic(inputs.moving, forward, inputs.fixed.geometry)
+        determinant, folds = products.determinant, products.folds.astype(np.uint8)
     peak = peak_memory_bytes(choose_device(settings.device))
-    figures = run_report(result, quality, run.seconds, run.seconds_by_step, peak, {"inputs": names})
+    figures = run_report(result, quality, run.seconds, run.seconds_by_step, peak, {"inputs": names}, function)
     return PairOutputs(
         _grid_data(forward),
         _grid_data(backward),
@@ -58,6 +61,7 @@ def registered_pair(
         folds,
         result.fixed_lungs.astype(np.uint8),
         finite(figures),
+        **({name: getattr(function, name) for name in MAPS} if function else {}),
     )
 
 
@@ -91,6 +95,7 @@ def _pair(inputs: PairInputs, names: dict[str, str]) -> Pair:
         _initial_transform(inputs.initial),
         inputs.fixed_landmarks_ras_mm,
         inputs.moving_landmarks_ras_mm,
+        inputs.inhale,
     )
 
 

@@ -19,9 +19,12 @@ from .displacement_field import DisplacementField, warp_volume
 from .folds import determinant_on, fold_mask
 from .image_io import write_volume
 from .itk_files import check_image_suffix
+from .lung_function import Inhale, LungFunction, lung_function
+from .lung_function_names import MAPS
 from .output_files import StagedOutputs
 from .output_paths import OutputPaths
 from .overview import check_overview_possible, write_overview
+from .plausibility import plausibility_report
 from .quality import quality_report, target_registration_error
 from .registration import RegistrationResult, register
 from .run_report import finite, run_report
@@ -43,6 +46,7 @@ class Pair:
         fixed_lungs, moving_lungs: (K, J, I) bool on the grids of the images; None where they are to be found.
         initial_transform: fixed to moving, or None.
         fixed_landmarks_ras_mm, moving_landmarks_ras_mm: (N, 3), or None.
+        inhale: which image is at inhale, for the lung function maps; None is the one with the larger lungs.
         truth: the true map of fixed points (N, 3) to moving points (N, 3), RAS mm, where it is known.
     """
 
@@ -54,6 +58,7 @@ class Pair:
     initial_transform: InitialTransform | None = None
     fixed_landmarks_ras_mm: np.ndarray | None = None
     moving_landmarks_ras_mm: np.ndarray | None = None
+    inhale: Inhale | None = None
     truth: Callable[[np.ndarray], np.ndarray] | None = None
 
 
@@ -69,7 +74,7 @@ def check_run_possible(paths: OutputPaths, settings: RegistrationSettings) -> No
         real = os.path.realpath(path)  # a link's own name says nothing about the file that is written
         if what in ("transform", "inverse_transform"):
             check_displacement_suffix(real)
-        elif what in ("warped", "jacobian", "fixed", "moving"):
+        elif what in ("warped", "jacobian", *MAPS, "fixed", "moving"):
             check_image_suffix(real)
     if paths.overview is not None:
         check_overview_possible()
@@ -77,7 +82,12 @@ def check_run_possible(paths: OutputPaths, settings: RegistrationSettings) -> No
 
 
 def register_and_write(
-    pair: Pair, settings: RegistrationSettings, model: LoadedModel, paths: OutputPaths, run: Run
+    pair: Pair,
+    settings: RegistrationSettings,
+    model: LoadedModel,
+    paths: OutputPaths,
+    run: Run,
+    on_products: Callable[[Products, dict[str, object]], None] = lambda products, report: None,
 ) -> dict[str, object]:
     """Register a pair and write every output that is asked for, all of them or none.
 
@@ -86,6 +96,7 @@ def register_and_write(
         settings, model: see ``register``.
         paths: where to write.
         run: clock, progress, interrupts.
+        on_products: called once the files are written, with what else can be shown, and with the report.
 
     Returns:
         What report.json holds.
@@ -94,16 +105,22 @@ def register_and_write(
         NePhiError: as ``register`` and ``StagedOutputs`` do; RegistrationCancelled after an interrupt.
     """
     result, quality = register_and_measure(pair, settings, model, run)
+    products = Products(pair, result)
+    function = None
+    if paths.maps():
+        with run.step("lung function"):
+            function = products.lung_function
     with StagedOutputs() as outputs:
         with run.step("writing"):
-            _write_products(_Products(pair, result), quality, paths, outputs)
+            _write_products(products, quality, paths, outputs)
         peak = peak_memory_bytes(choose_device(settings.device))
         files = {"inputs": pair.file_names, "outputs": {what: path.name for what, path in paths.asked().items()}}
-        report = run_report(result, quality, run.seconds, run.seconds_by_step, peak, files)
+        report = run_report(result, quality, run.seconds, run.seconds_by_step, peak, files, function)
         if paths.report is not None:
             text = json.dumps(finite(report), indent=1, allow_nan=False)
             outputs.stage(paths.report).write_text(text + "\n", encoding="utf-8")
         run.stop_if_interrupted()
+    on_products(products, report)
     return report
 
 
@@ -114,7 +131,11 @@ def register_and_measure(
     run: Run,
     on_preview: Callable[[DisplacementField], None] | None = None,
 ) -> tuple[RegistrationResult, dict[str, object]]:
-    """Register a pair and say how good it is, as ``quality_report`` does; the run takes the time of each step.
+    """Register a pair and say how good it is; the run takes the time of each step.
+
+    Returns:
+        The result; and the figures of ``quality_report`` and ``plausibility_report``, which image is at "inhale" where
+        that is known, and "truth_mm" where the true map is.
 
     Raises:
         NePhiError: as ``register`` does; RegistrationCancelled after an interrupt.
@@ -148,6 +169,9 @@ def _quality(pair: Pair, result: RegistrationResult) -> dict[str, object]:
         pair.fixed_landmarks_ras_mm,
         pair.moving_landmarks_ras_mm,
     )
+    maps_and_lungs = result.fixed_to_moving, result.fixed_lungs, result.moving_lungs
+    quality |= plausibility_report(pair.fixed, pair.moving, *maps_and_lungs)
+    quality["inhale"] = pair.inhale
     if pair.truth is not None:
         points_ras_mm = mask_points_ras_mm(result.fixed_lungs, pair.fixed.geometry, _TRUTH_POINTS)
         error = target_registration_error(result.fixed_to_moving, points_ras_mm, pair.truth(points_ras_mm))
@@ -156,7 +180,7 @@ def _quality(pair: Pair, result: RegistrationResult) -> dict[str, object]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Products:
+class Products:
     """Images made from a result, each computed when it is first needed."""
 
     pair: Pair
@@ -179,8 +203,15 @@ class _Products:
         """(K, J, I) bool, folded by any of eight one-sided determinants, on the fixed grid."""
         return fold_mask(self.result.fixed_to_moving, self.pair.fixed.geometry)
 
+    @cached_property
+    def lung_function(self) -> LungFunction:
+        """Ventilation maps and parametric response map on the fixed grid, and their figures."""
+        pair, result = self.pair, self.result
+        lungs = result.fixed_lungs, result.moving_lungs
+        return lung_function(pair.fixed, pair.moving, result.fixed_to_moving, self.determinant, *lungs, pair.inhale)
 
-def _write_products(products: _Products, quality: dict, paths: OutputPaths, outputs: StagedOutputs) -> None:
+
+def _write_products(products: Products, quality: dict, paths: OutputPaths, outputs: StagedOutputs) -> None:
     pair, result = products.pair, products.result
     for path, volume in ((paths.fixed, pair.fixed), (paths.moving, pair.moving)):
         if path is not None:
@@ -192,6 +223,8 @@ def _write_products(products: _Products, quality: dict, paths: OutputPaths, outp
         write_volume(outputs.stage(paths.warped), products.warped, pair.fixed.geometry)
     if paths.jacobian is not None:
         write_volume(outputs.stage(paths.jacobian), products.determinant, pair.fixed.geometry)
+    for what, path in paths.maps().items():
+        write_volume(outputs.stage(path), getattr(products.lung_function, what), pair.fixed.geometry)
     if paths.overview is not None:
         write_overview(
             outputs.stage(paths.overview),

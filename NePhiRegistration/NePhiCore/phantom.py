@@ -17,6 +17,7 @@ from .breathing_motion import BreathingMotion, random_breathing
 from .errors import SettingsError
 from .geometry import ImageGeometry, transform_points
 from .phantom_anatomy import FINE_MM, Anatomy, build_anatomy, lobe_labels
+from .phantom_disease import HEALTHY, Disease
 from .phantom_surfaces import TISSUE_HIGH_RAS_MM, TISSUE_LOW_RAS_MM
 from .sampling import read_image
 from .volume import Volume
@@ -84,6 +85,7 @@ def breathing_phantom(
     direction: np.ndarray | None = None,
     inhale_geometry: ImageGeometry | None = None,
     exhale_geometry: ImageGeometry | None = None,
+    disease: Disease = HEALTHY,
 ) -> BreathingPhantom:
     """Make a patient, let it breathe out and scan it twice.
 
@@ -98,6 +100,7 @@ def breathing_phantom(
         landmark_count: landmark pairs to place.
         direction: (3, 3) axis columns of both grids in RAS; the identity by default.
         inhale_geometry, exhale_geometry: grids to use instead, e.g. to cut the field of view.
+        disease: none by default.
 
     Raises:
         SettingsError: a negative number, or grids that show too little of the same lung.
@@ -110,8 +113,8 @@ def breathing_phantom(
     anatomy = build_anatomy(seed)
     motion_rng, noise_rng, landmark_rng = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
     motion = random_breathing(motion_rng, anatomy.lungs_box_ras_mm, strength, max_offset_mm)
-    inhale = _scan(anatomy, inhale_geometry or centred, None, noise_hu, noise_rng)
-    exhale = _scan(anatomy, exhale_geometry or centred, motion, noise_hu, noise_rng)
+    inhale = _scan(anatomy, inhale_geometry or centred, None, noise_hu, noise_rng, disease)
+    exhale = _scan(anatomy, exhale_geometry or centred, motion, noise_hu, noise_rng, disease)
     landmarks = _landmarks(anatomy, motion, inhale, exhale, landmark_count, landmark_rng)
     return BreathingPhantom(
         inhale=Volume(inhale.hu, inhale.geometry, "inhale"),
@@ -152,6 +155,7 @@ def _scan(
     motion: BreathingMotion | None,
     noise_hu: float,
     rng: np.random.Generator,
+    disease: Disease,
 ) -> _Scan:
     """Image the anatomy through the motion (exhale) or as it is (inhale), slab by slab."""
     density = _in_focus(anatomy.density, geometry)
@@ -163,7 +167,7 @@ def _scan(
             points, determinant = motion.exhale_to_inhale_with_determinant(points)
         where = _to_norm(points)
         parenchyma, rest = read_image(density, where)[0].T
-        measured = 1000 * (parenchyma * determinant + rest) - 1000
+        measured = 1000 * disease.density(parenchyma, rest, determinant, points) - 1000
         noise = noise_hu * rng.standard_normal(len(points), dtype=np.float32)
         hu[slab] = np.clip(np.rint(measured.numpy() + noise), -1024, 3071).reshape(hu[slab].shape)
         distances = read_image(anatomy.distances, where)[0].T.numpy()

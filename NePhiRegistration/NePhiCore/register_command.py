@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_run import Run
 from .errors import NePhiError, SettingsError
-from .output_paths import OutputPaths
+from .output_paths import OutputPaths, lung_function_paths, made_folder
 from .settings import RegistrationSettings, settings_for
 
 # torch takes seconds to load: what needs it is imported once the arguments are known to be good.
 if TYPE_CHECKING:
+    from .lung_function import Inhale
     from .pair_run import Pair
 
 _INPUTS = ("fixed", "moving", "fixed_mask", "moving_mask", "initial_transform", "fixed_landmarks", "moving_landmarks")
@@ -27,6 +29,11 @@ def register_command(options: Namespace, run: Run) -> str:
         NePhiError: with nothing written.
     """
     settings = chosen_settings(options)
+    with _folder_of_maps(options):
+        return _register(options, settings, run)
+
+
+def _register(options: Namespace, settings: RegistrationSettings, run: Run) -> str:
     paths = _output_paths(options)
     with run.step("starting"):
         from .checkpoint import load_checkpoint
@@ -39,7 +46,7 @@ def register_command(options: Namespace, run: Run) -> str:
     with memory_errors_in_words():
         with run.step("reading"):
             model = load_checkpoint(options.model or default_model_path())
-            pair = read_pair({name: getattr(options, name) for name in _INPUTS})
+            pair = read_pair({name: getattr(options, name) for name in _INPUTS}, options.inhale)
         return summary(register_and_write(pair, settings, model, paths, run))
 
 
@@ -68,6 +75,14 @@ def chosen_settings(options: Namespace) -> RegistrationSettings:
     )
 
 
+def _folder_of_maps(options: Namespace) -> AbstractContextManager:
+    if options.lung_function is not None:
+        return made_folder(options.lung_function)
+    if options.inhale is not None:
+        raise SettingsError("--inhale is for the lung function maps: give --lung-function too, or leave it out.")
+    return nullcontext()
+
+
 def _output_paths(options: Namespace) -> OutputPaths:
     if (options.fixed_landmarks is None) != (options.moving_landmarks is None):
         raise SettingsError("--fixed-landmarks and --moving-landmarks go together; give both or neither.")
@@ -78,6 +93,7 @@ def _output_paths(options: Namespace) -> OutputPaths:
         options.jacobian,
         options.report,
         options.overview,
+        **(lung_function_paths(options.lung_function) if options.lung_function is not None else {}),
     )
     inputs = [path for name in (*_INPUTS, "model") if (path := getattr(options, name)) is not None]
     for path in inputs:
@@ -94,12 +110,13 @@ def _check_exists(path: Path) -> None:
         raise NePhiError(f"The input {path} {problem}. Check the path.") from error
 
 
-def read_pair(files: Mapping[str, Path | None]) -> Pair:
+def read_pair(files: Mapping[str, Path | None], inhale: Inhale | None = None) -> Pair:
     """Read the files of a pair; the small ones first.
 
     Args:
         files: "fixed", "moving" and, where there are such, "fixed_mask", "moving_mask", "initial_transform",
             "fixed_landmarks", "moving_landmarks".
+        inhale: which image is at inhale, where that is known.
 
     Raises:
         NePhiError: a file that cannot be used, or files that do not belong together.
@@ -125,4 +142,5 @@ def read_pair(files: Mapping[str, Path | None]) -> Pair:
         else None
         for volume in volumes
     )
-    return Pair(*volumes, {name: file_name(path) for name, path in given.items()}, *masks, initial, *landmarks)
+    names = {name: file_name(path) for name, path in given.items()}
+    return Pair(*volumes, names, *masks, initial, *landmarks, inhale)

@@ -31,6 +31,8 @@ from .transform_io import InitialTransform
 from .volume import Volume, check_volume
 from .voxel_views import nodes_around
 
+INVERSE_CORRECTIONS = 2  # what is left after them is the reading of the grids between their points
+
 
 @dataclass(frozen=True, eq=False)
 class RegistrationResult:
@@ -38,7 +40,7 @@ class RegistrationResult:
 
     Attributes:
         fixed_to_moving: on a grid over the fixed image's field of view; warps the moving image onto the fixed one.
-        moving_to_fixed: on a grid over the moving image's field of view; the learned inverse, corrected once.
+        moving_to_fixed: on a grid over the moving image's field of view; the learned inverse, corrected.
         fixed_lungs, moving_lungs: (K, J, I) bool on the grids of the images, given or found.
         trace: losses of the optimisation.
         cancelled: stopped by the user before the last iteration; the maps are the best so far.
@@ -196,7 +198,9 @@ def _evaluate(
 
         fields.append(evaluate_map(network, maps.code, cubes[start], cubes[end], grid, on_chunk, fine=near_lungs))
     forward, backward = fields
-    return forward, corrected_inverse(backward, forward)
+    for _ in range(INVERSE_CORRECTIONS):
+        backward = corrected_inverse(backward, forward)
+    return forward, backward
 
 
 def _provenance(model: LoadedModel, settings: RegistrationSettings, device: torch.device) -> dict[str, object]:

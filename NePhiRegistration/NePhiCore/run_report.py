@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .lung_function import LungFunction
+from .lung_function_names import PRM_CLASSES
+from .quality_warnings import warnings_of
 from .registration import RegistrationResult
-
-_INVERSE_CONSISTENCY_LIMIT_MM = 1.0
+from .warning_codes import messages_of
 
 
 def run_report(
@@ -20,16 +22,18 @@ def run_report(
     seconds_by_step: dict[str, float],
     peak_memory_bytes: int,
     files: dict[str, dict[str, str]],
+    function: LungFunction | None = None,
 ) -> dict[str, object]:
     """Everything that report.json holds, with stable key names.
 
     Args:
         result: of the registration.
-        quality: of ``quality_report``.
+        quality: of ``register_and_measure``.
         seconds: of the whole run up to now.
         seconds_by_step: its parts.
         peak_memory_bytes: of the process, or of the tensors on a GPU.
         files: "inputs" and "outputs": file names, without folders, by what they are.
+        function: the lung function maps, where they were asked for.
     """
     report = {
         "seconds": seconds,
@@ -41,7 +45,10 @@ def run_report(
         **quality,
         "loss": dataclasses.asdict(result.trace),
     }
-    return {**report, "warnings": list(_warnings(report))}
+    if function is not None:
+        report["lung_function"] = dict(function.figures)
+    found = [*warnings_of(report), *(function.warnings if function else ())]
+    return {**report, "warnings": [warning.as_dict() for warning in found]}
 
 
 def finite(value: object) -> object:
@@ -55,23 +62,6 @@ def finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _warnings(report: dict) -> Iterator[str]:
-    if report["cancelled"]:
-        done = report["loss"]["iteration"][-1] + 1 if report["loss"]["iteration"] else 0
-        yield f"interrupted after {done} of {report['settings']['iterations']} iterations"
-    for where, name in (("jacobian", "the map"), ("jacobian_inverse", "the inverse map")):
-        folds = report[where]["folds_any_one_sided"]
-        if folds:
-            share = 100 * report[where]["fold_fraction_any_one_sided"]
-            advice = "a higher --regularity-sampling-ratio helps"
-            yield f"{name} folds at {folds} voxels of the lungs ({share:.2g} %): {advice}"
-    if report["inverse_consistency_mm"]["mean"] > _INVERSE_CONSISTENCY_LIMIT_MM:
-        yield "the two maps are not inverses of each other: more --iterations help"
-    similarity = report["similarity"]
-    if similarity["after"]["local_ncc"] < similarity["before"]["local_ncc"]:
-        yield "the images are less alike than before: look at --overview, and at the lung masks"
-
-
 def summary(report: dict) -> str:
     """A dozen lines for the terminal."""
     inputs, settings = report["inputs"], report["settings"]
@@ -80,7 +70,7 @@ def summary(report: dict) -> str:
         f"({settings['preset']}, {settings['iterations']} iterations, {report['device']}).",
         *(f"  {name:<32}{figure}" for name, figure in _figures(report)),
         "Written: " + ", ".join(report["outputs"].values()),
-        *(f"Warning: {warning}." for warning in report["warnings"]),
+        *(f"Warning: {message}." for message in messages_of(report["warnings"])),
     ]
     return "\n".join(lines)
 
@@ -100,6 +90,18 @@ def _figures(report: dict) -> Iterator[tuple[str, str]]:
         yield "error at landmarks (TRE)", _error(tre["before"], tre["after"]) + f", {tre['landmarks']} landmarks"
     if "truth_mm" in report:
         yield "error everywhere in the lungs", _error(report["truth_mm"]["before"], report["truth_mm"]["after"])
+    if "lung_function" in report:
+        yield from _lung_function_figures(report["lung_function"])
+
+
+def _lung_function_figures(figures: dict) -> Iterator[tuple[str, str]]:
+    def shown(value: float | None, digits: int) -> str:
+        return "n/a" if value is None else f"{value:.{digits}f}"
+
+    by_volume, by_density = (shown(figures[f"ventilation_{how}_mean"], 2) for how in ("jacobian", "density"))
+    yield "specific volume change", f"{by_volume} mean; of air, by density {by_density}"
+    shares = (f"{each.title} {shown(figures[f'prm_{each.name}_percent'], 1)} %" for each in PRM_CLASSES)
+    yield "parametric response", ", ".join(shares)
 
 
 def _error(before: dict, after: dict) -> str:

@@ -33,8 +33,8 @@ class Scale:
 
 SCALES = (
     Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
-    Scale(2.0, (1.0, 2.0), share=0.5, regularity=1.0, guidance=0.0),
-    Scale(2.0, (1.0, 2.0), share=0.25, regularity=2.5, guidance=0.0),
+    Scale(2.0, (0.8, 1.6), share=0.5, regularity=1.0, guidance=0.0),
+    Scale(2.0, (0.8, 1.6), share=0.25, regularity=2.5, guidance=0.0),
 )
 
 

@@ -19,6 +19,7 @@ from .geometry import transform_points
 from .itk_bridge import FLIP_LPS_RAS, flip_lps_ras, geometry_of, itk_image, itk_memory_in_words, quiet_itk
 from .itk_files import IMAGE_SUFFIXES, check_components, read_header, read_voxels, write_image
 from .paths import check_is_file, full_suffix
+from .transform_text import check_text_transform
 
 TRANSFORM_SUFFIXES = (".h5", ".hdf5")
 DISPLACEMENT_SUFFIXES = TRANSFORM_SUFFIXES + IMAGE_SUFFIXES
@@ -180,6 +181,7 @@ def _check_finite(numbers: np.ndarray) -> None:
 
 def _read_transform(path: Path, name: str) -> sitk.Transform:
     check_is_file(path, name, InvalidTransformError)
+    check_text_transform(path, name)
     try:
         with quiet_itk():
             transform = sitk.ReadTransform(str(path))

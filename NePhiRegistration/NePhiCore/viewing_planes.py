@@ -1,7 +1,7 @@
 """Axial, coronal and sagittal planes through the lungs, as a radiologist looks at them.
 
-Planes are cut in the patient's frame, one pixel a millimetre, so that voxel spacing,
-oblique and left-handed grids all show with true proportions. Radiological convention:
+Planes are cut in the patient's frame, in square pixels, so that voxel spacing, oblique
+and left-handed grids all show with true proportions. Radiological convention:
 the patient's right is on the left of the picture; anterior and superior are up.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .geometry import ImageGeometry, transform_points
+from .volume import Volume
 from .voxel_reading import is_inside, read_trilinear
 from .voxel_views import mask_points_ras_mm
 
@@ -47,7 +48,7 @@ class Plane:
         """(N, 2) fractional (column, row) of points seen along the plane's normal."""
         origin = self.points_ras_mm[0, 0]
         across, down = self.points_ras_mm[0, 1] - origin, self.points_ras_mm[1, 0] - origin
-        return (points_ras_mm - origin) @ np.stack([across, down], -1) / PIXEL_MM**2
+        return (points_ras_mm - origin) @ np.stack([across, down], -1) / (across @ across)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ _VIEWS = (
 )
 
 
-def planes_through(lungs: np.ndarray, geometry: ImageGeometry) -> tuple[Plane, ...]:
+def planes_through(lungs: np.ndarray, geometry: ImageGeometry, pixel_mm: float = PIXEL_MM) -> tuple[Plane, ...]:
     """Axial, coronal and sagittal plane where the lungs (K, J, I) are largest, cut to them and a margin."""
     points_ras_mm = mask_points_ras_mm(lungs, geometry, _LUNG_POINTS)
     corners = geometry.corners_ras_mm()
@@ -85,9 +86,10 @@ def planes_through(lungs: np.ndarray, geometry: ImageGeometry) -> tuple[Plane, .
     high = np.minimum(points_ras_mm.max(0) + _MARGIN_MM, corners.max(0))
     planes = []
     for name, horizontal, vertical, normal_axis, letters in _VIEWS:
-        pixels = np.empty((*(_count(low, high, axis) for axis, _ in (vertical, horizontal)), 3))
-        pixels[..., horizontal[0]] = _coordinates(low, high, *horizontal)[None, :]
-        pixels[..., vertical[0]] = _coordinates(low, high, *vertical)[:, None]
+        across, down = (_coordinates(low, high, *axis_and_sign, pixel_mm) for axis_and_sign in (horizontal, vertical))
+        pixels = np.empty((len(down), len(across), 3))
+        pixels[..., horizontal[0]] = across[None, :]
+        pixels[..., vertical[0]] = down[:, None]
         pixels[..., normal_axis] = _most_crowded(points_ras_mm[:, normal_axis])
         planes.append(Plane(name, pixels, letters, normal_axis))
     return tuple(planes)
@@ -104,13 +106,33 @@ def read_plane(array: np.ndarray, geometry: ImageGeometry, plane: Plane) -> np.n
     return picture
 
 
-def _count(low: np.ndarray, high: np.ndarray, axis: int) -> int:
-    return max(2, int((high[axis] - low[axis]) / PIXEL_MM) + 1)
+def read_planes(
+    fixed: Volume,
+    moving: Volume,
+    warped: np.ndarray,
+    determinant: np.ndarray,
+    lungs: np.ndarray,
+    pixel_mm: float = PIXEL_MM,
+) -> list[RowOfPictures]:
+    """What is shown of a registration on the planes through its lungs.
+
+    Args:
+        fixed, moving: images, HU.
+        warped, determinant, lungs: (K, J, I) on the fixed grid; the lungs not empty.
+        pixel_mm: side of a pixel.
+    """
+    on_fixed = {"fixed": fixed.hu, "warped": warped, "determinant": determinant, "lungs": lungs}
+    rows = []
+    for plane in planes_through(lungs, fixed.geometry, pixel_mm):
+        pictures = {name: read_plane(array, fixed.geometry, plane) for name, array in on_fixed.items()}
+        rows.append(RowOfPictures(plane, moving=read_plane(moving.hu, moving.geometry, plane), **pictures))
+    return rows
 
 
-def _coordinates(low: np.ndarray, high: np.ndarray, axis: int, sign: int) -> np.ndarray:
+def _coordinates(low: np.ndarray, high: np.ndarray, axis: int, sign: int, pixel_mm: float) -> np.ndarray:
     """Pixel coordinates along a RAS axis, from its high end down where the sign is negative."""
-    steps = np.arange(_count(low, high, axis)) * PIXEL_MM
+    count = max(2, int((high[axis] - low[axis]) / pixel_mm) + 1)
+    steps = np.arange(count) * pixel_mm
     return high[axis] - steps if sign < 0 else low[axis] + steps
 
 

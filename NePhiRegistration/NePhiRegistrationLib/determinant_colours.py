@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
+from .colour_legend import colour_legend, label_by_name
 from .hidden_volumes import hide
 
-# From a quarter to four times the volume in steps of an eighth of log2; below them the steps that folds are drawn with.
+# From a quarter to four times the volume in steps of a quarter of log2; below them the steps that folds are drawn with.
+# The legend makes room for a label at each step: more steps would make its letters too small to read.
 LIMIT = 2.0
-_STEPS, _STEP, _FOLD_STEPS = 33, 0.125, 3
-FOLD_VALUE = -LIMIT - 2 * _STEP
+_STEPS, _STEP, _FOLD_STEPS = 17, 0.25, 2
+FOLD_VALUE = -LIMIT - 1.5 * _STEP
 OUTSIDE_VALUE = -100.0
 FOLD_COLOUR = (1.0, 0.0, 0.83)
 _STOPS = np.array([(0.13, 0.40, 0.67), (0.40, 0.66, 0.81), (0.90, 0.91, 0.92), (0.94, 0.54, 0.38), (0.70, 0.09, 0.17)])
 _LABELS = {-2: "1/4", -1: "1/2", 0: "1", 1: "2", 2: "4"}
+# Of the other steps: Slicer 5.6 leaves colours without a name out of the legend.
+_NO_LABEL = " "
 _NAME = "NePhi det J"
 
 # Each colour is as wide as a step, with its value in the middle.
@@ -46,14 +50,16 @@ def colour_node():
     node.SetName(_NAME)
     node.SetTypeToUser()
     node.SetNumberOfColors(_FOLD_STEPS + _STEPS)
+    # Slicer 5.6 names all colours after their red, green and blue when it is asked for a name for the first time.
+    node.GetColorName(0)
     node.GetLookupTable().SetTableRange(*SCALAR_RANGE)
     for index in range(_FOLD_STEPS):
-        node.SetColor(index, "fold" if index == 1 else "", *FOLD_COLOUR, 1.0)
+        node.SetColor(index, "fold" if index == 0 else _NO_LABEL, *FOLD_COLOUR, 1.0)
     for index in range(_STEPS):
         value = -LIMIT + index * _STEP
         place = np.linspace(-LIMIT, LIMIT, len(_STOPS))
         colour = (float(np.interp(value, place, channel)) for channel in _STOPS.T)
-        node.SetColor(_FOLD_STEPS + index, _LABELS.get(value, ""), *colour, 1.0)
+        node.SetColor(_FOLD_STEPS + index, _LABELS.get(value, _NO_LABEL), *colour, 1.0)
     hide(node)
     return slicer.mrmlScene.AddNode(node)
 
@@ -71,18 +77,7 @@ def paint(volume) -> None:
 
 def add_legend(volume):
     """A legend of det J beside the slices; returns its display node."""
-    legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(volume)
+    legend = colour_legend(volume, "det J", (0.16, 0.6))
     hide(legend)
-    legend.SetTitleText("det J")
-    legend.SetUseColorNamesForLabels(True)
-    legend.SetLabelFormat(legend.GetDefaultTextLabelFormat())
-    legend.SetMaxNumberOfColors(_FOLD_STEPS + _STEPS)
-    legend.SetNumberOfLabels(_FOLD_STEPS + _STEPS)
-    legend.SetPosition(0.97, 0.5)
-    legend.SetSize(0.16, 0.6)
-    # White on a white body cannot be read.
-    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
-        text.SetColor(1.0, 1.0, 0.55)
-        text.SetBold(True)
-        text.SetShadow(True)
+    label_by_name(legend, _FOLD_STEPS + _STEPS)
     return legend

@@ -37,8 +37,7 @@ class LivePreview:
             self._proxy.SetAndObserveTransformNodeID(parent.GetID())
             self._proxy.HardenTransform()
         self._proxy.SetAndObserveTransformNodeID(transform.GetID())
-        slice_layers.show_background(fixed)
-        slice_layers.show_foreground(self._proxy, _OPACITY)
+        slice_layers.show_both(fixed, self._proxy, _OPACITY)
 
     def stop(self) -> None:
         if self.is_shown:

@@ -58,6 +58,8 @@ class NePhiRegistrationLogic(ScriptedLoadableModuleLogic):
                 fixedLandmarks, movingLandmarks: vtkMRMLMarkupsFiducialNode, the same points in the same order, for
                     the landmark error.
                 modelFile: weights; the shipped ones where it is None.
+                lungFunction: True for the ventilation and parametric response maps of an inhale and exhale pair.
+                inhale: which volume is at inhale, "fixed" or "moving"; None is the one with the larger lungs.
                 Any field of NePhiCore.settings.RegistrationSettings, such as iterations=100 or device="cpu".
 
         Raises:

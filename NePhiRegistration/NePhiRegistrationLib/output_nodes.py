@@ -8,6 +8,7 @@ from NePhiCore.errors import OutputError
 from NePhiCore.pair_data import GridData, PairOutputs
 
 from .fold_nodes import FOLDS, LUNGS, fill_segmentation
+from .lung_function_colours import show_parametric_response, show_ventilation
 from .panel_words import in_panel_words
 from .quality_table import fill_table
 from .registration_nodes import OutputNodes, RegistrationNodes
@@ -15,6 +16,7 @@ from .steps import Steps, run_through
 from .transform_nodes import TransformBackup, describe_transform, fill_grid_transform
 from .volume_nodes import fill_volume, show_like, show_range
 
+_LABELS = "vtkMRMLLabelMapVolumeNode"
 # Class of each output, and what it is called beside the volumes' names.
 _KINDS = {
     "transform": ("vtkMRMLTransformNode", "{moving} to {fixed}"),
@@ -23,6 +25,9 @@ _KINDS = {
     "determinant": ("vtkMRMLScalarVolumeNode", "{moving} to {fixed} det J"),
     "folds": ("vtkMRMLSegmentationNode", "{moving} to {fixed} folds"),
     "quality": ("vtkMRMLTableNode", "{moving} to {fixed} quality"),
+    "ventilationJacobian": ("vtkMRMLScalarVolumeNode", "{moving} to {fixed} ventilation by volume"),
+    "ventilationDensity": ("vtkMRMLScalarVolumeNode", "{moving} to {fixed} ventilation by density"),
+    "parametricResponse": (_LABELS, "{moving} to {fixed} parametric response"),
 }
 
 
@@ -32,7 +37,7 @@ def check_outputs(outputs: OutputNodes, inputs: tuple) -> None:
     for name, node in given.items():
         expected = _KINDS[name][0]
         is_linear_only = node.IsA("vtkMRMLLinearTransformNode") or node.IsA("vtkMRMLBSplineTransformNode")
-        if not node.IsA(expected) or node.IsA("vtkMRMLLabelMapVolumeNode") or is_linear_only:
+        if not node.IsA(expected) or (node.IsA(_LABELS) and expected != _LABELS) or is_linear_only:
             raise OutputError(
                 f"{node.GetName()} ({node.GetClassName()}) cannot hold the {name}. Choose another node, or let a new "
                 "one be made."
@@ -65,22 +70,38 @@ class OutputScene:
     def fill(self, results: PairOutputs) -> Steps[RegistrationNodes]:
         """Put a registration into the scene; its arrays may lie on disk."""
         fixed, moving = self._fixed, self._moving
-        transform, inverse = self._node("transform"), self._node("inverse")
+        transform = self._node("transform")
         yield from fill_grid_transform(transform, results.fixed_to_moving)
+        yield
+        inverse = self._node("inverse")
         yield from fill_grid_transform(inverse, results.moving_to_fixed)
         describe_transform(transform, results.figures, fixed, moving)
         describe_transform(inverse, results.figures, moving, fixed)
-        warped, determinant = self._node("warped"), self._node("determinant")
-        show_like(warped, moving)
-        yield from fill_volume(warped, results.warped, fixed)
-        show_range(determinant, 0.0, 2.0)
-        yield from fill_volume(determinant, results.determinant, fixed)
+        yield  # Slicer lists each new node in many places, which takes its time
+        show_like(self._node("warped"), moving)
+        yield from fill_volume(self.nodes["warped"], results.warped, fixed)
+        yield
+        show_range(self._node("determinant"), 0.0, 2.0)
+        yield from fill_volume(self.nodes["determinant"], results.determinant, fixed)
+        yield
         masks = {FOLDS: results.folds, LUNGS: results.fixed_lungs}
         yield from fill_segmentation(self._node("folds"), masks, fixed)
-        warnings = [in_panel_words(warning) for warning in results.figures["warnings"]]
+        if results.parametric_response is not None:
+            yield from self._fill_lung_function(results)
+        warnings = [{**each, "message": in_panel_words(each["message"])} for each in results.figures["warnings"]]
         figures = {**results.figures, "warnings": warnings}
         fill_table(self._node("quality"), figures)
         return RegistrationNodes(**self.nodes, figures=figures, trace=figures["loss"])
+
+    def _fill_lung_function(self, results: PairOutputs) -> Steps[None]:
+        for name, array, show in (
+            ("ventilationJacobian", results.ventilation_jacobian, show_ventilation),
+            ("ventilationDensity", results.ventilation_density, show_ventilation),
+            ("parametricResponse", results.parametric_response, show_parametric_response),
+        ):
+            node = self._node(name)
+            show(node)
+            yield from fill_volume(node, array, self._fixed)
 
     def undo(self) -> None:
         """Remove the nodes that were made and give the transform node what it had before the previews."""

@@ -162,11 +162,11 @@ class RegistrationPanel:
     def _on_end(self, nodes, message: str) -> None:
         parameters = self._parameters
         if nodes is not None and parameters is not None:
+            self._result_ids = _output_ids(nodes)  # so that it is not loaded by the change of parameters too
             with slicer.util.NodeModify(parameters):
                 for name in OUTPUTS:
                     setattr(parameters, name, getattr(nodes, name))
                 parameters.overlay = True
-            self._result_ids = self._output_ids()
             self.result.load(parameters, first_look=True)
         self._show_message(message, is_good=nodes is not None)
         if nodes is None:
@@ -179,13 +179,9 @@ class RegistrationPanel:
 
     # What is in the scene already
 
-    def _output_ids(self) -> tuple:
-        nodes = (getattr(self._parameters, name) for name in ("determinant", "folds", "warped", "quality"))
-        return tuple(node.GetID() if node is not None else None for node in nodes)
-
     def _load_result_if_other(self) -> None:
-        if self._output_ids() != self._result_ids:
-            self._result_ids = self._output_ids()
+        if _output_ids(self._parameters) != self._result_ids:
+            self._result_ids = _output_ids(self._parameters)
             self.result.load(self._parameters, first_look=False)
 
     # What to know before a run
@@ -230,6 +226,12 @@ class RegistrationPanel:
         path = qt.QFileDialog.getOpenFileName(self._ui.modelFileButton, "Weights", "", "NePhi weights (*.pt)")
         if path and self._parameters is not None:
             self._parameters.modelFile = path
+
+
+def _output_ids(outputs) -> tuple:
+    """IDs of the nodes that a parameter node, or a finished registration, names and the result view shows."""
+    nodes = (getattr(outputs, name) for name in ("determinant", "folds", "warped", "quality"))
+    return tuple(node.GetID() if node is not None else None for node in nodes)
 
 
 def _timer(interval_ms: int, slot, single: bool = False):

@@ -8,6 +8,7 @@ _LABELS = {
     "device": "Device",
     "fixed-mask": "Fixed mask",
     "grid-spacing": "Grid spacing",
+    "inhale": "Inhale scan",
     "initial-transform": "Initial transform",
     "iterations": "Instance optimization iterations",
     "model": "Model",

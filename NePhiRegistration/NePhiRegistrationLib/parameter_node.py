@@ -42,6 +42,23 @@ class Device(_Labelled):
     MPS = "mps"
 
 
+class Inhale(_Labelled):
+    """Which scan is at inhale, for the lung function maps."""
+
+    AUTO = "auto"
+    FIXED = "fixed"
+    MOVING = "moving"
+
+
+class LungMap(_Labelled):
+    """The lung function map over the slice views: the name of its output."""
+
+    NONE = "none"
+    BY_VOLUME = "ventilationJacobian"
+    BY_DENSITY = "ventilationDensity"
+    RESPONSE = "parametricResponse"
+
+
 class Compare(_Labelled):
     """What the slice views show below the overlay once there is a result."""
 
@@ -56,8 +73,8 @@ class Compare(_Labelled):
 
 _LABELS = {
     Preset.FAST: "Fast: encoder alone",
-    Preset.BALANCED: "Balanced: then fit the latent code to this pair",
-    Preset.ACCURATE: "Accurate: then fit latent code and networks",
+    Preset.BALANCED: "Balanced: then fit the latent code",
+    Preset.ACCURATE: "Accurate: then fit the networks too",
     Optimise.NONE: "Nothing",
     Optimise.LATENT: "Latent code only",
     Optimise.ALL: "All: latent code and networks",
@@ -65,11 +82,18 @@ _LABELS = {
     Device.CPU: "CPU",
     Device.CUDA: "NVIDIA GPU (CUDA)",
     Device.MPS: "Apple GPU (MPS)",
+    Inhale.AUTO: "Automatic: the larger lungs",
+    Inhale.FIXED: "Fixed volume",
+    Inhale.MOVING: "Moving volume",
+    LungMap.NONE: "Off",
+    LungMap.BY_VOLUME: "Ventilation by volume",
+    LungMap.BY_DENSITY: "Ventilation by density",
+    LungMap.RESPONSE: "Parametric response",
     Compare.FIXED: "Fixed volume",
     Compare.BEFORE: "Moving volume before",
     Compare.AFTER: "Moving volume after",
-    Compare.CHECKERBOARD: "Checkerboard of fixed and warped",
-    Compare.FLICKER: "Flicker between fixed and warped",
+    Compare.CHECKERBOARD: "Checkerboard, fixed and warped",
+    Compare.FLICKER: "Flicker, fixed and warped",
     Compare.DIFFERENCE_BEFORE: "Difference before",
     Compare.DIFFERENCE_AFTER: "Difference after",
 }
@@ -112,10 +136,16 @@ class NePhiParameterNode:
     determinant: vtkMRMLScalarVolumeNode
     folds: vtkMRMLSegmentationNode
     quality: vtkMRMLTableNode
+    lungFunction: bool = False
+    inhale: Inhale = Inhale.AUTO
+    ventilationJacobian: vtkMRMLScalarVolumeNode
+    ventilationDensity: vtkMRMLScalarVolumeNode
+    parametricResponse: vtkMRMLLabelMapVolumeNode
 
     livePreview: bool = True
     compare: Compare = Compare.FIXED
     overlay: bool = False
+    lungMap: LungMap = LungMap.NONE
     overlayOpacity: Annotated[float, WithinRange(0, 1)] = 0.6
     foldThreshold: Annotated[float, WithinRange(0, 1)] = 0.0
 
@@ -128,7 +158,17 @@ INPUTS = (
     "fixedLandmarks",
     "movingLandmarks",
 )
-OUTPUTS = ("transform", "inverse", "warped", "determinant", "folds", "quality")
+OUTPUTS = (
+    "transform",
+    "inverse",
+    "warped",
+    "determinant",
+    "folds",
+    "quality",
+    "ventilationJacobian",
+    "ventilationDensity",
+    "parametricResponse",
+)
 NODES = (*VOLUMES, *INPUTS, *OUTPUTS)
 
 
@@ -144,5 +184,7 @@ def chosen_inputs(parameters) -> dict[str, object]:
         "device": parameters.device.value,
         "seed": parameters.seed,
         "modelFile": parameters.modelFile.strip() or None,
+        "lungFunction": parameters.lungFunction,
+        "inhale": None if parameters.inhale is Inhale.AUTO else parameters.inhale.value,
     }
     return {**{name: getattr(parameters, name) for name in INPUTS}, **settings}

@@ -23,6 +23,8 @@ _MOST_TURNED_DEGREES = 15.0
 _SAME_VOLUME = 0.05
 _AIR_HU = -400
 _LEAST_LITRES = 0.3
+_LEAST_WIDE_LITRES = 0.05
+_OUTSIDE_HU = -960
 # Where the lowest values of a CT lie: air, or the padding around the circle of the scan.
 _LOWEST_HU = (-4096, -500)
 
@@ -112,21 +114,36 @@ def _on_lungs(thin: dict[str, Volume]) -> Iterator[Remark]:
 
 
 def air_litres(volume: Volume) -> float:
-    """Air that the body encloses, whatever it is in: all air but what reaches the sides of the image.
+    """Air in the chest, whatever it is in: all air but what reaches the sides of the image.
 
     Args:
         volume: chest CT, HU; coarse voxels are enough.
     """
     import SimpleITK as sitk
 
-    air = (volume.hu < _AIR_HU).astype(np.uint8)
-    labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(air)))
-    # Lungs may be cut at the top and at the bottom of the image, never at its sides.
+    air = sitk.GetImageFromArray((volume.hu < _AIR_HU).astype(np.uint8))
+    # On coarse voxels a thin chest wall leaks: spaces are told apart where they are wide.
+    labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.BinaryErode(air, [1, 1, 1])))
+    is_lung = _are_lungs(labels, volume)
+    wide = sitk.GetImageFromArray(is_lung[labels].astype(np.uint8))
+    inside = sitk.GetArrayFromImage(sitk.BinaryDilate(wide, [2, 2, 2]) & air)
+    return float(inside.sum() * volume.geometry.voxel_volume_mm3 * 1e-6)
+
+
+def _are_lungs(labels: np.ndarray, volume: Volume) -> np.ndarray:
+    """(N,) bool for each label of an air space, 0 is none of them: whether it is counted as lung."""
+    # Lungs may be cut at the top and at the bottom of the image, seldom at its sides.
     upwards_ijk = int(np.abs(volume.geometry.direction[2]).argmax())
     sides = [axis for axis in range(3) if axis != 2 - upwards_ijk]
-    outside = np.concatenate([labels.take(end, axis).ravel() for axis in sides for end in (0, -1)])
-    inside = (labels > 0) & ~np.isin(labels, outside)
-    return float(inside.sum() * volume.geometry.voxel_volume_mm3 * 1e-6)
+    sizes = np.bincount(labels.ravel())
+    is_outside = np.zeros(len(sizes), bool)
+    is_outside[np.concatenate([labels.take(end, axis).ravel() for axis in sides for end in (0, 1, -2, -1)])] = True
+    is_outside[0] = True
+    if sizes[~is_outside].sum() * volume.geometry.voxel_volume_mm3 * 1e-6 > _LEAST_WIDE_LITRES:
+        return ~is_outside
+    # An image of one lung alone: it reaches the sides, and holds more tissue than the air around a patient.
+    mean_hu = np.bincount(labels.ravel(), volume.hu.ravel()) / np.maximum(sizes, 1)
+    return (mean_hu > _OUTSIDE_HU) & (np.arange(len(sizes)) > 0)
 
 
 def _thinned(volume: Volume) -> Volume:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import vtk
 
 from NePhiCore.errors import NePhiError
+from NePhiCore.lung_function_names import PRM_CLASSES, REGIONS
 
 # Where the table keeps every figure, and the losses, for who shows them again after the scene was loaded.
 FIGURES, TRACE = "NePhi.Figures", "NePhi.Trace"
@@ -71,8 +72,24 @@ def _rows(figures: dict) -> Iterator[tuple]:
         yield f"Inverse consistency, {name}", "", value, "mm"
     for side, litres in figures["lung_volume_litres"].items():
         yield f"Volume of the {side} lungs", "", litres, "l"
+    if "lung_function" in figures:
+        yield from _lung_function_rows(figures["lung_function"])
     yield "Time", "", figures["seconds"], "s"
     yield "Peak memory", "", figures["peak_memory_bytes"] / 2**30, "GiB"
+
+
+def _lung_function_rows(figures: dict) -> Iterator[tuple]:
+    for region, suffix in REGIONS.items():
+        where = "both lungs" if region == "both" else f"{region} lung"
+        exhale, inhale = (figures[f"lung_volume_{state}_ml{suffix}"] for state in ("exhale", "inhale"))
+        yield f"Volume at exhale and inhale, {where}", exhale, inhale, "ml"
+        for how, name in (("jacobian", "volume change"), ("density", "air change, by density")):
+            for what in ("mean", "median", "sd"):
+                yield f"Specific {name}, {where}, {what}", "", figures[f"ventilation_{how}_{what}{suffix}"], ""
+        for each in PRM_CLASSES:
+            yield f"Parametric response, {where}, {each.title}", "", figures[f"prm_{each.name}_percent{suffix}"], "%"
+        share = figures[f"prm_classified_percent{suffix}"]
+        yield f"Parametric response, {where}, classified share of the lung", "", share, "%"
 
 
 def _text(value: object) -> str:

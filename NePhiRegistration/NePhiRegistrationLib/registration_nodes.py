@@ -15,6 +15,8 @@ class OutputNodes:
         warped, determinant: vtkMRMLScalarVolumeNode.
         folds: vtkMRMLSegmentationNode.
         quality: vtkMRMLTableNode.
+        ventilationJacobian, ventilationDensity: vtkMRMLScalarVolumeNode, of the lung function maps.
+        parametricResponse: vtkMRMLLabelMapVolumeNode, of these too.
     """
 
     transform: object = None
@@ -23,6 +25,9 @@ class OutputNodes:
     determinant: object = None
     folds: object = None
     quality: object = None
+    ventilationJacobian: object = None
+    ventilationDensity: object = None
+    parametricResponse: object = None
 
     def given(self) -> dict[str, object]:
         """The nodes that are not None, by name."""
@@ -41,6 +46,9 @@ class RegistrationNodes:
         determinant: det J of the fixed-to-moving map on the fixed grid, float32.
         folds: segmentation with the segments "Folds" and "Lungs" (of the fixed volume) on the fixed grid.
         quality: table of the figures, for people.
+        ventilationJacobian, ventilationDensity: change of volume, and of air by density, from exhale to inhale, on the
+            fixed grid; -1 outside the lungs. None where no lung function was asked for.
+        parametricResponse: label map of the parametric response on the fixed grid, or None.
         figures: what `nephi register` writes to report.json, without the files.
         trace: lists "iteration", "similarity", "regularity", "total" of the optimisation.
     """
@@ -51,6 +59,9 @@ class RegistrationNodes:
     determinant: object
     folds: object
     quality: object
+    ventilationJacobian: object = None
+    ventilationDensity: object = None
+    parametricResponse: object = None
     figures: dict[str, object] = field(default_factory=dict)
     trace: dict[str, list] = field(default_factory=dict)
 

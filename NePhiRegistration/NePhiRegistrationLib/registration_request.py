@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from NePhiCore.errors import InvalidVolumeError, ModelFileError
+from NePhiCore.errors import InvalidVolumeError, ModelFileError, SettingsError
 from NePhiCore.pair_data import PairInputs
 from NePhiCore.settings import settings_for
 
@@ -44,6 +44,8 @@ class RegistrationRequest:
         fixedLandmarks=None,
         movingLandmarks=None,
         modelFile=None,
+        lungFunction=False,
+        inhale=None,
         outputs: OutputNodes | None = None,
         **settings,
     ) -> None:
@@ -62,6 +64,7 @@ class RegistrationRequest:
             _check_overlap(*self._volumes)
         self._masks = mask_parts(fixedMask), mask_parts(movingMask)
         self._landmarks = landmark_pair(fixedLandmarks, movingLandmarks)
+        self._lung_function = bool(lungFunction), _inhale(inhale)
         check_outputs(self.outputs, tuple(self.input_nodes()))
 
     def input_nodes(self) -> list:
@@ -71,7 +74,13 @@ class RegistrationRequest:
     def inputs(self) -> Steps[PairInputs]:
         """Collect what the core needs; arrays are those of the nodes."""
         initial = yield from initial_transform(self._initial, self.moving, self._volumes[0].geometry)
-        return PairInputs(*self._volumes, *self._masks, initial, *self._landmarks)
+        return PairInputs(*self._volumes, *self._masks, initial, *self._landmarks, *self._lung_function)
+
+
+def _inhale(inhale: str | None) -> str | None:
+    if inhale not in ("fixed", "moving", None):
+        raise SettingsError(f'inhale must be "fixed", "moving" or None, got {inhale!r}.')
+    return inhale
 
 
 def _model_file(path: Path | str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The part of the panel about a result: quality card, loss curve, comparison, Jacobian overlay and its folds."""
+"""The part of the panel about a result: quality card, loss curve, comparison, Jacobian overlay, lung function maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from .compare_views import CompareViews
 from .fold_nodes import LUNGS
 from .fold_overlay import FoldOverlay
 from .hidden_volumes import is_alive
-from .parameter_node import OUTPUTS, Compare
+from .lung_function_view import LungFunctionView
+from .parameter_node import OUTPUTS, Compare, LungMap
 from .quality_table import read_table
 from .rich_text import quality_text
 
@@ -28,13 +29,16 @@ class ResultView:
 
     def __init__(self, ui, plot) -> None:
         self._ui, self._plot = ui, plot
-        self.overlay, self.compare = FoldOverlay(), CompareViews()
+        self.overlay, self.compare, self.maps = FoldOverlay(), CompareViews(), LungFunctionView()
         self._shown = None
         self._parameters = None
         self._recount = qt.QTimer()
         self._recount.setSingleShot(True)
         self._recount.setInterval(_THRESHOLD_DELAY_MS)
         self._recount.timeout.connect(self._count_again)
+        self._first_look = qt.QTimer()
+        self._first_look.setSingleShot(True)
+        self._first_look.timeout.connect(self._look_first)
         ui.previousFoldButton.clicked.connect(self._previous_fold)
         ui.nextFoldButton.clicked.connect(self._next_fold)
         ui.resultButton.setVisible(False)
@@ -44,7 +48,7 @@ class ResultView:
 
         Args:
             parameters: NePhiParameterNode.
-            first_look: the result is new: show it, whatever the slice views show now.
+            first_look: the result is new: show it, whatever the slice views show now, as soon as the window had a turn.
         """
         self.clear()
         self._parameters = parameters
@@ -54,15 +58,29 @@ class ResultView:
         if not has_result:
             return
         self.compare.set_pair(parameters.fixedVolume, parameters.movingVolume, nodes["warped"])
+        self._ui.lungMapCombo.setEnabled(any(is_alive(nodes[each.value]) for each in LungMap if each != LungMap.NONE))
         self._show_figures(nodes["quality"], with_curve=not first_look)
         self._count()
-        if first_look or parameters.compare != Compare.FIXED:
-            self.compare.show(parameters.compare)
         if first_look:
-            slice_layers.fit()
             _hide_segments(nodes["folds"])
-        if parameters.overlay:
-            self.overlay.show(parameters.overlayOpacity)
+            self._first_look.start(0)  # once the window had its turn: both take their time
+        else:
+            self._look(with_background=parameters.compare != Compare.FIXED)
+
+    def _look_first(self) -> None:
+        if self._parameters is not None:
+            self._look(with_background=True)
+            slice_layers.fit()
+
+    def _look(self, with_background: bool) -> None:
+        """Bring the slice views in line with what is chosen."""
+        if with_background:
+            self.compare.show(self._parameters.compare)
+        if self._parameters.overlay:
+            self._parameters.lungMap = LungMap.NONE
+            self.overlay.show(self._parameters.overlayOpacity)
+        elif self._parameters.lungMap != LungMap.NONE:
+            self._show_map()
         self._shown = self._choices()
 
     def update(self) -> None:
@@ -70,7 +88,11 @@ class ResultView:
         if self._shown is None or self._shown == self._choices():
             return
         before, now = self._shown, self._choices()
+        if self._has_made_room(before, now):
+            return
         self._shown = now
+        if before["lungMap"] != now["lungMap"]:
+            self.maps.hide()
         if before["compare"] != now["compare"]:
             self.compare.show(now["compare"])
         if before["foldThreshold"] != now["foldThreshold"]:
@@ -79,13 +101,31 @@ class ResultView:
             self.overlay.show(now["overlayOpacity"])
         elif before["overlay"]:
             self.overlay.hide()
+        if now["lungMap"] != LungMap.NONE:
+            self._show_map()
+
+    def _has_made_room(self, before: dict, now: dict) -> bool:
+        """The overlay and a lung function map would hide each other: the one chosen last stays."""
+        if not now["overlay"] or now["lungMap"] == LungMap.NONE:
+            return False
+        if before["overlay"]:
+            self._parameters.overlay = False  # which calls update again
+        else:
+            self._parameters.lungMap = LungMap.NONE
+        return True
+
+    def _show_map(self) -> None:
+        parameters = self._parameters
+        self.maps.show(getattr(parameters, parameters.lungMap.value), parameters.overlayOpacity)
 
     def clear(self) -> None:
         """Forget the result; the nodes of it stay in the scene."""
         self._recount.stop()
+        self._first_look.stop()
         self._shown = self._parameters = None
         self.compare.clear()
         self.overlay.clear()
+        self.maps.hide()
         self._ui.resultButton.setVisible(False)
 
     def pause(self) -> None:
@@ -93,7 +133,7 @@ class ResultView:
         self.compare.pause()
 
     def _choices(self) -> dict[str, object]:
-        names = ("compare", "overlay", "overlayOpacity", "foldThreshold")
+        names = ("compare", "overlay", "overlayOpacity", "foldThreshold", "lungMap")
         return {name: getattr(self._parameters, name) for name in names}
 
     def _show_figures(self, table, with_curve: bool) -> None:

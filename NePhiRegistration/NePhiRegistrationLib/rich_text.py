@@ -45,5 +45,7 @@ def quality_text(figures: dict) -> str:
 
 
 def _warnings(figures: dict) -> str:
-    found = figures.get("warnings") or []
-    return "".join(f"<p>{coloured('●', WARNING)} {escape(warning)}</p>" for warning in found)
+    from NePhiCore.warning_codes import messages_of
+
+    found = messages_of(figures.get("warnings") or [])
+    return "".join(f"<p>{coloured('●', WARNING)} {escape(message)}</p>" for message in found)

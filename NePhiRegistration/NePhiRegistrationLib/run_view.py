@@ -83,6 +83,8 @@ class RunView:
         self._clock.update(progress)
         if self._clock.step != step_before:
             self._note(self._clock.step)
+        if progress.step == "loading":
+            self.preview.stop()  # or the views would be drawn through a finer grid, to be hidden a moment later
         if progress.loss is not None:
             self.plot.add(progress.iteration, progress.loss)
 
@@ -151,7 +153,8 @@ class RunView:
     def _cancel(self, keep_best: bool) -> None:
         self._ui.cancelFrame.setVisible(False)
         if self._run is not None:
-            self._ui.progressLabel.setText("Cancelling")
+            self._clock.stop_early("Keeping the best so far" if keep_best else "Cancelling")
+            self._show_clock()
             self._run.cancel(keepBest=keep_best)
 
 

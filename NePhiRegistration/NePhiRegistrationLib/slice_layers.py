@@ -20,6 +20,16 @@ def show_foreground(node, opacity: float) -> None:
     slicer.util.setSliceViewerLayers(foreground=node, foregroundOpacity=opacity)
 
 
+def show_both(background, foreground, opacity: float) -> None:
+    """Show one volume over another, in one go: each change of a layer makes the views work."""
+    slicer.util.setSliceViewerLayers(background=background, foreground=foreground, foregroundOpacity=opacity)
+
+
+def show_label(node, opacity: float) -> None:
+    """Show a label map over everything else; None takes it away."""
+    slicer.util.setSliceViewerLayers(label=node, labelOpacity=opacity)
+
+
 def fit() -> None:
     """Zoom and centre all slice views on what they show."""
     slicer.util.setSliceViewerLayers(fit=True)

@@ -36,6 +36,10 @@ def check_volume_node(node, role: str) -> None:
     """Raise InvalidVolumeError, in the user's words, for a node that cannot be the fixed or the moving volume."""
     if node is None:
         raise InvalidVolumeError(f"No {role} volume is chosen. Choose a CT volume.")
+    if not isinstance(node, slicer.vtkMRMLNode):
+        raise InvalidVolumeError(
+            f"The {role} volume must be a volume node, got {node!r}. Give slicer.util.getNode(name)."
+        )
     name = node.GetName()
     if not node.IsA("vtkMRMLScalarVolumeNode"):
         raise InvalidVolumeError(f"{name} ({node.GetNodeTagName()}) is no volume. Choose a CT volume.")

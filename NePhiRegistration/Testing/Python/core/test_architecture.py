@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import pytest
 
+import NePhiBatch
 import NePhiCore
 
-CORE = Path(NePhiCore.__file__).parent
-FILES = sorted(path.stem for path in CORE.glob("*.py") if not path.stem.startswith("__"))
+PACKAGES = [Path(package.__file__).parent for package in (NePhiCore, NePhiBatch)]
+PATHS = {path.stem: path for package in PACKAGES for path in package.glob("*.py") if not path.stem.startswith("__")}
+FILES = sorted(PATHS)
 
 
 class Row(NamedTuple):
@@ -33,16 +35,22 @@ def rows(repository) -> dict[str, Row]:
 
 
 def parsed(module: str) -> ast.Module:
-    return ast.parse((CORE / f"{module}.py").read_text(encoding="utf-8"))
+    return ast.parse(PATHS[module].read_text(encoding="utf-8"))
 
 
 def own_imports(module: str) -> set[str]:
-    """Modules of the core that a module imports, anywhere in it."""
+    """Modules of both packages that a module imports, anywhere in it."""
     names = set()
     for node in ast.walk(parsed(module)):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
             names |= {node.module} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and is_own(node.module):
+            names.add(node.module.partition(".")[2])
     return names & set(FILES)
+
+
+def is_own(name: str) -> bool:
+    return name.split(".")[0] in {package.name for package in PACKAGES}
 
 
 def libraries(module: str) -> set[str]:
@@ -53,7 +61,11 @@ def libraries(module: str) -> set[str]:
             names.add(node.module)
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
+    return {name.split(".")[0] for name in names if not is_own(name)} - set(sys.stdlib_module_names)
+
+
+def test_no_two_modules_have_one_name():
+    assert len(PATHS) == sum(len([*package.glob("[!_]*.py")]) for package in PACKAGES)
 
 
 def test_every_module_has_its_row(rows):

@@ -29,7 +29,10 @@ def inputs(**changes) -> PairInputs:
 
 @pytest.mark.parametrize("initial", [None, np.diag([1.0, 2, 3, 1]), A_GRID], ids=["none", "matrix", "grid"])
 def test_a_job_comes_back_as_it_was(tmp_path, initial):
-    given, settings = inputs(initial=initial), settings_for("fast", seed=3).as_dict()
+    given, settings = (
+        inputs(initial=initial, lung_function=True, inhale="moving"),
+        settings_for("fast", seed=3).as_dict(),
+    )
     list(write_job(tmp_path, given, settings, "weights.pt"))
     found, found_settings, model_file = read_job(tmp_path)
     assert (found_settings, model_file) == (settings, "weights.pt")
@@ -41,6 +44,7 @@ def test_a_job_comes_back_as_it_was(tmp_path, initial):
         landmarks = f"{side}_landmarks_ras_mm"
         np.testing.assert_array_equal(getattr(found, landmarks), getattr(given, landmarks))
     assert found.moving_mask == ()
+    assert (found.lung_function, found.inhale) == (True, "moving")
     for one, other in zip(given.fixed_mask, found.fixed_mask, strict=True):
         assert other.label == one.label
         np.testing.assert_array_equal(other.labels, one.labels)
@@ -65,6 +69,19 @@ def test_a_result_comes_back_as_it_was(tmp_path):
     np.testing.assert_array_equal(found.moving_to_fixed.geometry.ijk_to_ras, SMALL.ijk_to_ras)
     for name, array in {**arrays, **masks}.items():
         np.testing.assert_array_equal(getattr(found, name), array)
+
+
+def test_maps_come_back_where_there_are_such(tmp_path):
+    array = np.zeros((2, 3, 4), np.float32)
+    common = (A_GRID, A_GRID, array, array, array, array)
+    write_result(tmp_path, PairOutputs(*common))
+    assert read_result(tmp_path).parametric_response is None
+    maps = {"ventilation_jacobian": array + 1, "ventilation_density": array + 2}
+    write_result(tmp_path, PairOutputs(*common, **maps, parametric_response=np.ones((2, 3, 4), np.uint8)))
+    found = read_result(tmp_path)
+    for name, expected in maps.items():
+        np.testing.assert_array_equal(getattr(found, name), expected)
+    assert found.parametric_response.dtype == np.uint8 and found.parametric_response.all()
 
 
 def test_an_array_is_written_in_pieces_and_has_its_name_only_when_it_is_whole(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 import pytest
 
 from NePhiCore.errors import OutputError
-from NePhiCore.output_paths import OutputPaths, made_folder
+from NePhiCore.output_paths import OutputPaths, lung_function_paths, made_folder
 
 
 def test_knows_what_is_asked_for(tmp_path):
@@ -13,6 +13,17 @@ def test_knows_what_is_asked_for(tmp_path):
     }
     paths.check([tmp_path / "ct.nii.gz"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lung_function_maps_have_their_names_in_a_folder(tmp_path):
+    maps = lung_function_paths(tmp_path)
+    assert maps == {
+        "ventilation_jacobian": tmp_path / "ventilation_jacobian.nii.gz",
+        "ventilation_density": tmp_path / "ventilation_density.nii.gz",
+        "parametric_response": tmp_path / "parametric_response.nii.gz",
+    }
+    assert OutputPaths(tmp_path / "t.h5", **maps).maps() == maps
+    assert OutputPaths(tmp_path / "t.h5", warped=tmp_path / "w.nrrd").maps() == {}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from NePhiCore.errors import NePhiError
-from NePhiCore.pair_list import FILE_COLUMNS, read_pair_list
+from NePhiCore.pair_list import FILE_COLUMNS, read_pair_list, read_rows
 
 
 @pytest.fixture
@@ -19,12 +19,15 @@ def table(tmp_path):
 def test_names_the_files_of_each_pair(table, tmp_path):
     first, second = read_pair_list(
         table(
-            "name,fixed,moving,fixed_mask,moving_mask,fixed_landmarks,moving_landmarks\n"
-            "p1,a/e.nii.gz,a/i.nii.gz,a/em.nii.gz,,e.csv,i.csv\n"
-            "p2,/data/e.nrrd,../i.nrrd,,,,\n"
+            "name,fixed,moving,fixed_mask,moving_mask,fixed_landmarks,moving_landmarks,initial_transform,inhale\n"
+            "p1,a/e.nii.gz,a/i.nii.gz,a/em.nii.gz,,e.csv,i.csv,t.h5,moving\n"
+            "\n"
+            "p2,/data/e.nrrd,../i.nrrd,,,,,,\n"
         )
     )
-    assert (first.number, first.name, second.number, second.name) == (1, "p1", 2, "p2")
+    assert (first.number, first.line, first.name, second.number, second.line, second.name) == (1, 2, "p1", 2, 4, "p2")
+    assert (first.inhale, second.inhale) == ("moving", None)
+    assert first.files["initial_transform"] == tmp_path / "t.h5"
     assert tuple(first.files) == FILE_COLUMNS
     assert first.files["fixed"] == tmp_path / "a/e.nii.gz"
     assert first.files["fixed_mask"] == tmp_path / "a/em.nii.gz"
@@ -59,12 +62,15 @@ def test_tables_as_programs_write_them(table, tmp_path, content):
         ("image1,image2\na,b\n", "no column fixed and moving"),
         ("fixed,name\na,b\n", "no column moving"),
         ("fixed,moving\n", "lists no pairs"),
-        ("fixed,moving\na,b\nc,\n", "pair 2 names no moving image"),
-        ("fixed,moving,fixed_landmarks\na,b,l.csv\n", "pair 1 has landmarks of one image only"),
-        ("name,fixed,moving\nx,a,b\nx,c,d\n", "two pairs are named x"),
-        ("name,fixed,moving\na/b,a,b\n", "the name 'a/b' must consist of letters"),
-        ("name,fixed,moving\n..,a,b\n", "the name '..' must consist of letters"),
-        ('fixed,moving\n"a,b\n', "is no table"),
+        ("fixed,moving,fixed\na,b,c\n", "two columns fixed"),
+        ("fixed,moving\na,b\nc,\n", "Line 3: names no moving image"),
+        ("fixed,moving,fixed_landmarks\na,b,l.csv\n", "Line 2: has landmarks of one image only"),
+        ("name,fixed,moving\nx,a,b\nX,c,d\n", "Line 3: has the name X, which line 2 has already"),
+        ("name,fixed,moving\na/b,a,b\n", "Line 2: has the name 'a/b', which is no name of a file"),
+        ("name,fixed,moving\n..,a,b\n", "Line 2: has the name '..', which is no name of a file"),
+        ('fixed,moving\n"a,b\n', "Line 2: is no row of a table"),
+        ('"fixed,moving\na,b\n', "is no table: line 1"),
+        ("fixed,moving,inhale\na,b,both\n", "Line 2: says that inhale is 'both'"),
         (b"\xff\xfe\x00\x01", "is no text file"),
     ],
 )
@@ -72,6 +78,32 @@ def test_what_is_no_table_of_pairs_is_refused(table, content, cause):
     with pytest.raises(NePhiError, match=cause) as caught:
         read_pair_list(table(content))
     assert "pairs.csv" in str(caught.value)
+
+
+def test_every_bad_row_is_told_at_once_beside_the_good_ones(table):
+    content = (
+        b"case,fixed,moving,site\r\ngood,a,b,\r\n,a,b,\r\nhalf,a,,\r\n\r\n\xe9,a,b,\r\nmore,a,b,,c\r\n"
+        b'quote,"a,b,\r\nCON.1,a,b,\r\nlast,a,b,\r\n'
+    )
+    found = read_rows(table(content), needs_names=True)
+    assert [(pair.line, pair.name) for pair in found.pairs] == [(2, "good"), (10, "last")]
+    assert [(row.line, row.name) for row in found.bad_rows] == [
+        (3, None),
+        (4, "half"),
+        (6, None),
+        (7, None),
+        (8, None),
+        (9, None),
+    ]
+    reasons = ["no case name", "no moving image", "not UTF-8", "5 cells for 4 columns", "no row of a table", "'CON.1'"]
+    for row, reason in zip(found.bad_rows, reasons):
+        assert reason in row.problem
+    assert found.ignored == ["site"]
+
+
+def test_a_table_of_cases_must_name_them(table):
+    with pytest.raises(NePhiError, match="no column case"):
+        read_rows(table("fixed,moving\na,b\n"), needs_names=True)
 
 
 def test_a_missing_table_is_said(tmp_path):

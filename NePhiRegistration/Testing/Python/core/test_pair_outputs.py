@@ -19,6 +19,7 @@ from NePhiCore.cli_run import Run
 from NePhiCore.errors import InvalidVolumeError
 from NePhiCore.geometry import ImageGeometry
 from NePhiCore.interruption import Interruption
+from NePhiCore.lung_function_names import LUNG_FUNCTION_FIGURES, OUTSIDE
 from NePhiCore.model import NePhiModel
 from NePhiCore.pair_data import GridData, MaskPart, PairInputs
 from NePhiCore.pair_outputs import mask_on, registered_pair
@@ -61,6 +62,25 @@ def test_images_masks_and_figures_belong_to_the_pair():
     assert outputs.figures["inputs"] == {"fixed": "inhale", "moving": "exhale"}
     assert outputs.figures["model"] == "small.pt"
     assert "outputs" not in outputs.figures
+
+
+def test_lung_function_maps_come_where_they_are_asked_for():
+    assert registered().ventilation_jacobian is None
+    told = []
+    outputs = registered(lung_function=True, inhale="moving", progress=told.append)
+    inside = outputs.fixed_lungs > 0
+    # The moving image is the fixed one moved: nothing comes in, by volume or by density.
+    np.testing.assert_allclose(outputs.ventilation_jacobian[inside], 0, atol=1e-3)
+    np.testing.assert_array_equal(outputs.ventilation_jacobian == OUTSIDE, ~inside)
+    has_class = outputs.parametric_response > 0
+    np.testing.assert_allclose(outputs.ventilation_density[has_class], 0, atol=0.01)
+    assert has_class[inside].mean() > 0.99
+    figures = outputs.figures["lung_function"]
+    assert tuple(figures) == LUNG_FUNCTION_FIGURES
+    assert figures["inhale_image"] == "moving"
+    assert any("0 % in volume" in warning["message"] for warning in outputs.figures["warnings"])
+    assert "lung function" in [message.step for message in told]
+    assert outputs.figures["seconds_by_step"]["lung function"] > 0
 
 
 def test_landmarks_are_measured():

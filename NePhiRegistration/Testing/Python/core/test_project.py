@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import NePhiBatch
 import NePhiCore
 
 if sys.version_info >= (3, 11):
@@ -63,7 +64,8 @@ def cmake_list(module: Path, name: str) -> list[str]:
 
 def test_cmake_names_every_script(module):
     scripts = cmake_list(module, "MODULE_PYTHON_SCRIPTS")
-    on_disk = files_under(module / "NePhiCore", "*.py") | files_under(module / "NePhiRegistrationLib", "*.py")
+    packages = ("NePhiBatch", "NePhiCore", "NePhiRegistrationLib")
+    on_disk = set().union(*(files_under(module / package, "*.py") for package in packages))
     assert set(scripts) == on_disk | {"NePhiRegistration.py"}
     assert len(scripts) == len(set(scripts))
 
@@ -133,11 +135,19 @@ def test_package_takes_the_version_and_homepage_from_their_one_place(pyproject, 
     assert pyproject["project"]["urls"]["Homepage"] == cmake["HOMEPAGE"]
 
 
-def test_wheel_carries_the_weights_where_the_core_looks(repository, pyproject):
+def test_wheel_carries_weights_and_page_where_they_are_looked_for(repository, pyproject):
     folders = pyproject["tool"]["setuptools"]["package-dir"]
-    assert set(pyproject["tool"]["setuptools"]["packages"]) == set(folders) == {"NePhiCore", "NePhiCore.weights"}
+    asked = {"NePhiBatch", "NePhiBatch.page", "NePhiCore", "NePhiCore.weights"}
+    assert set(pyproject["tool"]["setuptools"]["packages"]) == set(folders) == asked
     assert (repository / folders["NePhiCore"]).samefile(Path(NePhiCore.__file__).parent)
+    assert (repository / folders["NePhiBatch"]).samefile(Path(NePhiBatch.__file__).parent)
+    assert (repository / folders["NePhiBatch.page"]).samefile(repository / "NePhiRegistration/Resources/Report")
     assert (repository / folders["NePhiCore.weights"]).samefile(repository / "NePhiRegistration/Resources/Models")
+
+
+def test_tests_need_what_a_cluster_needs(pyproject):
+    extras = pyproject["project"]["optional-dependencies"]
+    assert {*extras["cluster"]} <= {*extras["test"]}
 
 
 def test_licence_is_apache_2(repository, pyproject):
@@ -153,6 +163,8 @@ def test_licence_is_apache_2(repository, pyproject):
         ("NePhiCore/any.py", "from vtk.util import numpy_support", False),
         ("NePhiCore/any.py", "import qt", False),
         ("NePhiCore/any.py", "import ctk", False),
+        ("NePhiBatch/any.py", "import slicer", False),
+        ("Resources/Scripts/any.py", "import slicer", True),
         ("NePhiRegistrationLib/any.py", "import slicer", True),
         ("NePhiRegistrationLib/any.py", "import torch.nn", False),
         ("NePhiRegistration.py", "import slicer", True),

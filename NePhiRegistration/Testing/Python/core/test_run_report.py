@@ -4,28 +4,16 @@ import re
 
 import numpy as np
 import pytest
+from report_figures import GOOD, changed
 
+from NePhiCore.lung_function import LungFunction
+from NePhiCore.lung_function_names import LUNG_FUNCTION_FIGURES
 from NePhiCore.optimisation import LossTrace
 from NePhiCore.registration import RegistrationResult
 from NePhiCore.run_report import finite, run_report, summary
 from NePhiCore.settings import settings_for
+from NePhiCore.warning_codes import QualityWarning, messages_of
 
-GOOD = {
-    "similarity": {
-        "before": {"ncc": 0.2, "local_ncc": 0.1, "mean_absolute_difference_hu": 160.0},
-        "after": {"ncc": 0.9, "local_ncc": 0.8, "mean_absolute_difference_hu": 60.0},
-    },
-    "jacobian": {
-        "voxels": 1000,
-        "folds_central": 0,
-        "folds_any_one_sided": 0,
-        "fold_fraction_any_one_sided": 0.0,
-        "p1": 0.5,
-        "p99": 1.75,
-    },
-    "jacobian_inverse": {"folds_any_one_sided": 0, "fold_fraction_any_one_sided": 0.0},
-    "inverse_consistency_mm": {"mean": 0.25, "p95": 0.5, "max": 1.0},
-}
 TRE = {
     "landmarks": 300,
     "before": {"mean": 17.8, "median": 17.0, "p95": 30.0},
@@ -37,15 +25,24 @@ FILES = {
 }
 
 
-def a_report(quality: dict, trace: LossTrace | None = None, cancelled: bool = False) -> dict:
+def a_report(quality: dict, trace: LossTrace | None = None, cancelled: bool = False, function=None) -> dict:
     provenance = {"device": "cpu", "settings": settings_for("balanced", iterations=100).as_dict(), "seed": 0}
     trace = trace or LossTrace()
     result = RegistrationResult(None, None, None, None, trace, cancelled, {}, provenance)
-    return run_report(result, quality, 12.34, {"reading": 2.0}, 10**9, FILES)
+    return run_report(result, quality, 12.34, {"reading": 2.0}, 10**9, FILES, function)
 
 
-def changed(key: str, **values: object) -> dict:
-    return {**GOOD, key: {**GOOD[key], **values}}
+def test_lung_function_is_reported_with_its_warnings_and_in_words():
+    figures = dict.fromkeys(LUNG_FUNCTION_FIGURES)
+    figures |= {"ventilation_jacobian_mean": 0.524, "prm_normal_percent": 91.26, "prm_emphysema_percent": 2.5}
+    function = LungFunction(None, None, None, figures, (QualityWarning("one_lung", "one lung only"),))
+    report = a_report(GOOD, function=function)
+    assert report["lung_function"] == figures
+    assert report["warnings"] == [{"code": "one_lung", "message": "one lung only"}]
+    text = summary(report)
+    assert re.search(r"specific volume change +0.52 mean; of air, by density n/a", text)
+    assert "normal 91.3 %, small airways disease n/a %, emphysema 2.5 %" in text
+    assert "lung_function" not in a_report(GOOD)
 
 
 def test_finite_knows_no_nan_and_no_numpy():
@@ -72,20 +69,21 @@ def test_the_report_keeps_what_it_is_given():
         (changed("jacobian", folds_any_one_sided=5, fold_fraction_any_one_sided=0.005), r"the map folds at 5 .*0.5 %"),
         (changed("jacobian_inverse", folds_any_one_sided=1), "the inverse map folds at 1 "),
         (changed("inverse_consistency_mm", mean=1.5), "not inverses"),
-        (changed("similarity", after={**GOOD["similarity"]["after"], "local_ncc": 0.05}), "less alike"),
+        (changed("similarity", before={**GOOD["similarity"]["before"], "local_ncc": 0.9}), "less alike"),
     ],
 )
 def test_warns_of_what_a_user_should_not_miss(quality, warning):
     report = a_report(quality)
-    assert len(report["warnings"]) == 1
-    assert re.search(warning, report["warnings"][0])
-    assert f"Warning: {report['warnings'][0]}." in summary(report)
+    (message,) = messages_of(report["warnings"])
+    assert re.search(warning, message)
+    assert f"Warning: {message}." in summary(report)
 
 
 def test_says_how_far_an_interrupted_run_came():
     trace = LossTrace()
     trace.add(40, -0.1, 0.2, 0.3)
-    assert a_report(GOOD, trace, cancelled=True)["warnings"] == ["interrupted after 41 of 100 iterations"]
+    interrupted = {"code": "interrupted", "message": "interrupted after 41 of 100 iterations"}
+    assert a_report(GOOD, trace, cancelled=True)["warnings"] == [interrupted]
 
 
 def test_the_summary_holds_the_figures():

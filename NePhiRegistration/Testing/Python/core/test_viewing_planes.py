@@ -73,3 +73,10 @@ def test_outside_the_image_there_is_nothing():
     elsewhere = ImageGeometry.from_spacing((5, 5, 5), (2, 2, 2), transform_points(geometry.ijk_to_ras, np.full(3, 1e4)))
     assert np.isnan(read_plane(np.ones((5, 5, 5)), elsewhere, plane)).all()
     assert np.isfinite(read_plane(np.ones(SHAPE_KJI), geometry, plane)).all()
+
+
+def test_pixels_may_be_finer():
+    geometry = grid(np.eye(3))
+    coarse, fine = (planes_through(lungs_on(geometry), geometry, pixel_mm)[1] for pixel_mm in (1.0, 0.5))
+    np.testing.assert_allclose(fine.points_ras_mm[::2, ::2][:20, :20], coarse.points_ras_mm[:20, :20])
+    assert fine.pixels(fine.points_ras_mm[6, 8][None])[0] == pytest.approx((8, 6))

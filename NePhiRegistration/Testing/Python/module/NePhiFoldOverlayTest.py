@@ -15,6 +15,7 @@ from scene_cases import process_events_until
 from NePhiRegistrationLib import determinant_colours, segments
 
 LARGE, SMALL, ALMOST = 2 * 3 * 4, 1, 1
+USUAL_PANEL_WIDTH = 380
 LUNG_VOXELS = 20 * 22 * 26
 
 
@@ -111,8 +112,19 @@ class NePhiFoldOverlayTest(PanelCase):
         legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(self.shown_volume())
         self.assertTrue(legend.GetVisibility())
         self.assertEqual(legend.GetTitleText(), "det J")
+        colours = self.shown_volume().GetDisplayNode().GetColorNode()
+        labels = [colours.GetColorName(index) for index in range(colours.GetNumberOfColors())]
+        self.assertEqual([label for label in labels if label.strip()], ["fold", "1/4", "1/2", "1", "2", "4"])
+        self.assertNotIn("", labels)  # a colour without a name is not in Slicer's legend
+        self.assertNotIn(colours.GetNoName(), labels)
         self.ui.overlayCheck.click()
         self.assertFalse(legend.GetVisibility())
+
+    def test_a_result_does_not_widen_the_panel(self):
+        layout = self.ui.resultButton.parentWidget().layout()
+        layout.invalidate()
+        self.assertFalse(self.ui.resultButton.isHidden())
+        self.assertLess(layout.minimumSize().width(), USUAL_PANEL_WIDTH)
 
     def test_what_is_drawn_is_neither_listed_nor_saved(self):
         for node in (self.shown_volume(), self.shown_volume().GetDisplayNode()):

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import panel_cases
 import qt
 
+from NePhiCore.warning_codes import CODES
 from NePhiRegistrationLib import free_memory, loss_plot, rich_text, run_clock
 from NePhiRegistrationLib.fold_list import Fold, find_folds
 from NePhiRegistrationLib.registration_nodes import Remark
@@ -27,12 +28,31 @@ class NePhiRunClockTest(unittest.TestCase):
         clock = run_clock.RunClock(150)
         clock._start -= 30  # as if it had begun half a minute ago
         clock.update(progress("optimisation", 0.25, 33))
-        self.assertEqual(clock.text(), "Optimizing: step 34 of 150 · 0:30 elapsed · about 1:30 left")
+        self.assertEqual(clock.text(), "Optimizing: step 34 of 150\n0:30 elapsed · about 1:30 left")
+
+    def test_many_iterations_take_their_own_time(self):
+        clock = run_clock.RunClock(5000)
+        clock._start -= 20
+        clock.update(progress("encoding", 0.15))
+        self.assertEqual(clock.text(), "Matching and encoding\n0:20 elapsed")
+        clock.update(progress("optimisation", 0.2, 0))
+        clock._start -= 10
+        clock.update(progress("optimisation", 0.2 + 0.65 * 50 / 4999, 50))
+        # 4949 of 0.2 s, and 0.15 of what 20 s were 0.2 of.
+        self.assertIn("0:30 elapsed · about 16:45 left", clock.text())
+        clock.update(progress("evaluation", 0.85))
+        self.assertIn("about 0:15 left", clock.text())
+
+    def test_one_that_is_to_stop_says_so_whatever_it_does_meanwhile(self):
+        clock = run_clock.RunClock(5000)
+        clock.stop_early("Keeping the best so far")
+        clock.update(progress("evaluation", 0.9))
+        self.assertEqual(clock.text(), "Keeping the best so far\n0:00 elapsed")
 
     def test_nothing_is_promised_at_the_start(self):
         clock = run_clock.RunClock(150)
         clock.update(progress("starting", 0.0))
-        self.assertEqual(clock.text(), "Starting · 0:00 elapsed")
+        self.assertEqual(clock.text(), "Starting\n0:00 elapsed")
 
 
 class NePhiRichTextTest(unittest.TestCase):
@@ -49,9 +69,16 @@ class NePhiRichTextTest(unittest.TestCase):
 
     def test_a_map_without_folds_is_marked_as_good(self):
         jacobian = {**panel_cases.FIGURES["jacobian"], "folds_any_one_sided": 0, "fold_fraction_any_one_sided": 0.0}
-        text = rich_text.quality_text({**panel_cases.FIGURES, "jacobian": jacobian, "warnings": ["look here"]})
+        text = rich_text.quality_text({**panel_cases.FIGURES, "jacobian": jacobian, "warnings": []})
         self.assertNotIn(rich_text.BAD, text)
-        self.assertIn("look here", text)
+        self.assertNotIn(rich_text.WARNING, text)
+
+    def test_the_card_shows_each_warning_in_words(self):
+        warnings = [{"code": code, "message": f"look at <{code}>"} for code in CODES]
+        text = rich_text.quality_text({**panel_cases.FIGURES, "warnings": warnings})
+        for code in CODES:
+            self.assertIn(f"look at &lt;{code}&gt;", text)
+        self.assertEqual(text.count(rich_text.WARNING), len(CODES))
 
 
 class NePhiLossPlotTest(unittest.TestCase):

@@ -74,6 +74,24 @@ class NePhiPreflightTest(unittest.TestCase):
         body = add_chest("body", 0)
         self.assertIn("body shows hardly any air inside", self.texts("warning", add_chest("exhale", 55), body))
 
+    def test_a_chest_wall_that_leaks_on_coarse_voxels_is_closed(self):
+        hu = chest_hu(55)
+        hu[20, 24, :] = -900  # from side to side, through both lungs
+        matrix = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
+        pair = scene_cases.add_volume("exhale", hu, matrix), add_chest("inhale", 62)
+        self.assertEqual(self.texts("warning", *pair), "")
+        self.assertIn("fixed about 1.4 l", self.texts("info", *pair))
+
+    def test_one_lung_cut_by_the_sides_of_its_image_is_a_lung(self):
+        hu = chest_hu(62)[:, 13:35, 7:29]  # the middle of the right lung, which reaches all four sides
+        hu = np.pad(hu, ((0, 0), (0, 0), (4, 0)), constant_values=-1000)  # and air outside the body
+        hu[:, :, 4:7] = 40
+        matrix = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
+        pair = [scene_cases.add_volume(name, hu, matrix) for name in ("exhale", "inhale")]
+        self.assertEqual(self.texts("warning", *pair), "")
+        lung_litres = (hu == -850).sum() * SPACING_MM**3 * 1e-6
+        self.assertIn(f"fixed about {lung_litres:.1f} l", self.texts("info", *pair))
+
     def test_volumes_turned_to_each_other_are_noticed_and_swapped_axes_are_not(self):
         exhale = add_chest("exhale", 55)
         turned = np.eye(4)

@@ -54,6 +54,7 @@ class NePhiVolumeNodesTest(unittest.TestCase):
 
     def test_what_is_no_ct_is_refused_in_words(self):
         self.assert_refused(None, "No fixed volume is chosen")
+        self.assert_refused("exhale", "must be a volume node, got 'exhale'")
         self.assert_refused(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"), "has no voxels")
         labels = add_volume("labels", lungs(), ijk_to_ras(), "vtkMRMLLabelMapVolumeNode")
         self.assert_refused(labels, "is a label map", "as mask")

@@ -40,7 +40,7 @@ def test_paths_are_relative_to_the_table_and_masks_may_be_missing(tmp_path):
     [
         (["fixed,follow_up", "a,b"], "no column moving"),
         (["fixed,moving"], "lists no pairs"),
-        (["fixed,moving", "here.nii,"], "pair 1 names no moving image"),
+        (["fixed,moving", "here.nii,"], "Line 2: names no moving image"),
         ([], "no column"),
     ],
 )
