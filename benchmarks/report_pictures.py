@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report_pictures", description=__doc__)
     parser.add_argument("folder", type=Path, help="where report.png and report_case.png go")
     parser.add_argument("--batch", type=Path, help="output of a batch that has run already")
-    parser.add_argument("--case", default="patient-07", help="the case to show (default: patient-07)")
+    parser.add_argument("--case", default="patient-13", help="the case to show (default: patient-13)")
     options = parser.parse_args(arguments)
     if missing := missing_program():
         print(f"{missing} is not installed: no pictures of the report.", file=sys.stderr)

@@ -66,7 +66,7 @@ def local_workers(count: int, gpus: Sequence[str], log: RunLog) -> Iterator[Dask
     workers = {
         number: {"cls": Nanny, "options": {**options, "env": _gpu_environment(gpus, number)}} for number in range(count)
     }
-    address = {"host": "127.0.0.1", "protocol": "tls", "dashboard": False, "dashboard_address": None}
+    address = {"host": "127.0.0.1", "protocol": "tls", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     scheduler = {"cls": Scheduler, "options": {**address, **secured}}
     with dask.config.set({"distributed.scheduler.allowed-failures": ALLOWED_FAILURES}), dask_logs_to(log):
         with ExitStack() as stack:

@@ -17,6 +17,9 @@ def signals_blocked(*names: str) -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # a process of Python's own, whose start would end the blocking
     numbers = {getattr(signal, name) for name in names}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:

@@ -11,7 +11,8 @@ function distributionOf(column) {
 }
 
 function distribution(column) {
-  const values = cases.map((each) => each.figures[column.index]).filter((value) => value !== null).sort((a, b) => a - b);
+  const done = cases.filter((each) => each.status === data.done);
+  const values = done.map((each) => each.figures[column.index]).filter((value) => value !== null).sort((a, b) => a - b);
   if (!values.length) return null;
   const at = (share) => values[Math.round(share * (values.length - 1))];
   const reach = 2 * (at(0.95) - at(0.05)) || at(1) - at(0) || Math.abs(at(0.5)) || 1;
