@@ -25,7 +25,11 @@ class Event(NamedTuple):
 
 def read_events(output: Path) -> list[Event]:
     """All lines of all workers' logs that are about cases, in the order of time."""
-    return sorted(Event(*found) for log in (output / "logs").glob("*.log") for found in _EVENT.findall(log.read_text()))
+    return sorted(
+        Event(*found)
+        for log in (output / "logs").glob("*.log")
+        for found in _EVENT.findall(log.read_text(encoding="utf-8"))
+    )
 
 
 def whole_rows(results: Path) -> list[dict[str, str]]:

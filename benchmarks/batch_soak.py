@@ -96,7 +96,7 @@ def _patient(seed: int):
 
 def _first(manifest: Path, count: int) -> Path:
     part = manifest.with_name(f"manifest_{count}.csv")
-    part.write_text("".join(manifest.read_text().splitlines(keepends=True)[: count + 1]))
+    part.write_text("".join(manifest.read_text(encoding="utf-8").splitlines(keepends=True)[: count + 1]))
     return part
 
 
@@ -212,7 +212,7 @@ def _worker_at_work(output: Path) -> int:
 
 def _is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 

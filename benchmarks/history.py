@@ -28,7 +28,7 @@ def read_sessions(path: Path) -> list[dict[str, object]]:
     """All sessions, oldest first; none where there is no file."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def slower_than_before(sessions: Sequence[dict], tolerance: float = 0.2) -> list[str]:

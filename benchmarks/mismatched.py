@@ -80,7 +80,11 @@ def _span(values: Sequence[float]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    done = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
+    done = (
+        [json.loads(line) for line in options.results.read_text(encoding="utf-8").splitlines()]
+        if options.results.exists()
+        else []
+    )
     model = load_checkpoint(default_model_path())
     for same, fixed, moving in combinations(options.pair, options.single):
         key = {"preset": options.preset, "same": same, "fixed": _name(fixed), "moving": _name(moving)}

@@ -37,7 +37,7 @@ def run_process(command: Sequence[str], threads: int, report: Path | None = None
         failed = f"ended after {limit_s:.0f} s" if timed_out else f"exit {process.returncode}: {words}"
     steps = {}
     if report is not None and report.exists():
-        steps = json.loads(report.read_text()).get("seconds_by_step", {})
+        steps = json.loads(report.read_text(encoding="utf-8")).get("seconds_by_step", {})
     unit = 1 if sys.platform == "darwin" else 1024
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, steps, failed)
 

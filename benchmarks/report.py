@@ -16,7 +16,7 @@ _BEGIN, _END = "<!-- begin: {name} -->", "<!-- end: {name} -->"
 def write_section(path: Path, name: str, text: str) -> None:
     """Put text between the marks of that name; at the end of the document where it has none yet."""
     begin, end = _BEGIN.format(name=name), _END.format(name=name)
-    document = path.read_text() if path.exists() else ""
+    document = path.read_text(encoding="utf-8") if path.exists() else ""
     section = f"{begin}\n{text.strip()}\n{end}"
     if begin in document and end in document:
         before, rest = document.split(begin, 1)

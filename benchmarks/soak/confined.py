@@ -69,7 +69,7 @@ def confined(work: Callable[[], object], folder: Path, memory_bytes: int = 2 << 
 
 def resident_bytes() -> int:
     """Memory of this process now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
 
 
 def _wait(child: int, until: float) -> tuple[int | None, resource.struct_rusage]:
@@ -105,7 +105,7 @@ def _work_and_exit(work: Callable[[], object], folder: Path, memory_bytes: int, 
 
 def limit_address_space(more_bytes: int) -> None:
     """Let this process have only so much more."""
-    have = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    have = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (have + more_bytes, resource.RLIM_INFINITY))
 
 

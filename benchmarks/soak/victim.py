@@ -123,7 +123,7 @@ class Victim:
 
     def signs(self) -> set[str]:
         """The words of all outputs."""
-        texts = [(self.outputs / name).read_text() for name in OUTPUTS]
+        texts = [(self.outputs / name).read_text(encoding="utf-8") for name in OUTPUTS]
         return {*texts[:-1], json.loads(texts[-1])["sign"]}
 
     def _register(self) -> object:

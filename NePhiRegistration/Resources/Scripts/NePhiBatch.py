@@ -50,6 +50,8 @@ def end_application(code: int) -> None:
         import slicer
     except ImportError:
         sys.exit(code)  # Python on its own
+    if not hasattr(slicer, "app"):
+        sys.exit(code)  # Slicer's libraries without the application
     slicer.util.exit(code)
 
 

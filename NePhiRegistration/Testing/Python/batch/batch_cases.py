@@ -105,7 +105,7 @@ def statuses(output: Path) -> dict[str, str]:
 def events(output: Path) -> list[tuple[str, str]]:
     """(case, what happened) of every worker's log, each log in its order."""
     logs = sorted((output / "logs").glob("*.log"))
-    return [(e["case"], e["what"]) for log in logs for e in _EVENT.finditer(log.read_text())]
+    return [(e["case"], e["what"]) for log in logs for e in _EVENT.finditer(log.read_text(encoding="utf-8"))]
 
 
 def times_put_in_place(output: Path) -> dict[str, int]:
@@ -117,7 +117,7 @@ def times_put_in_place(output: Path) -> dict[str, int]:
 
 
 def record_of(output: Path, case: str) -> dict:
-    return json.loads((output / "cases" / case / "case.json").read_text())
+    return json.loads((output / "cases" / case / "case.json").read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -153,13 +153,13 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen | None = None
 
 def worker_pids(output: Path) -> list[int]:
     """The processes that wrote logs, in the order in which they began."""
-    logs = sorted((output / "logs").glob("*.log"), key=lambda path: path.read_text()[:24])
+    logs = sorted((output / "logs").glob("*.log"), key=lambda path: path.read_text(encoding="utf-8")[:24])
     return [int(path.stem.rpartition("-")[2]) for path in logs]
 
 
 def is_running(pid: int) -> bool:
     """The process is there and no zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

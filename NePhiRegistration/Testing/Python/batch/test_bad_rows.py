@@ -95,7 +95,7 @@ def test_all_are_told_before_anything_starts_in_the_order_of_the_lines(ended):
     assert lines == sorted(lines)
     last_told = finished.err.rindex("nephi: bad row")
     assert last_told < finished.err.index("good done")
-    log = (output / "batch.log").read_text()
+    log = (output / "batch.log").read_text(encoding="utf-8")
     assert log.rindex("does not exist") < log.index("given to a worker")
 
 

@@ -84,7 +84,7 @@ def test_every_case_has_its_files_and_its_row(finished):
     assert statuses(finished) == {"A": "done", "B": "done"}
     for case in "AB":
         assert {path.name for path in (finished / "cases" / case).iterdir()} == FILES
-    report = json.loads((finished / "cases/A/report.json").read_text())
+    report = json.loads((finished / "cases/A/report.json").read_text(encoding="utf-8"))
     row = rows_of(finished)["A"]
     assert float(row["local_ncc"]) == pytest.approx(report["similarity"]["after"]["local_ncc"], rel=1e-5)
     assert float(row["lung_volume_fixed_litres"]) == pytest.approx(report["lung_volume_litres"]["fixed"], rel=1e-5)
@@ -106,14 +106,14 @@ def test_nothing_is_left_in_the_making(finished):
 
 
 def test_the_log_of_a_case_names_its_steps(finished):
-    log = (finished / "cases/A/log.txt").read_text()
+    log = (finished / "cases/A/log.txt").read_text(encoding="utf-8")
     for step in ("reading", "encoding", "evaluation", "quality", "writing", "done"):
         assert f" {step}\n" in log
 
 
 def test_weights_are_read_once_a_worker(finished):
     (log,) = (finished / "logs").glob("*.log")
-    assert log.read_text().count("weights read: small.pt") == 1
+    assert log.read_text(encoding="utf-8").count("weights read: small.pt") == 1
 
 
 def written(output):
@@ -207,7 +207,7 @@ def test_a_failure_is_kept_until_it_shall_be_tried_again(cohort, tmp_path, monke
     assert first.complaint == "nephi: error: Failed, for the reasons named above: A."
     assert statuses(tmp_path / "out") == {"A": "failed", "B": "done"}
     assert {path.name for path in (tmp_path / "out/cases/A").iterdir()} == {"log.txt", "case.json"}
-    assert "out of luck" in (tmp_path / "out/cases/A/log.txt").read_text()
+    assert "out of luck" in (tmp_path / "out/cases/A/log.txt").read_text(encoding="utf-8")
 
     unlucky.clear()
     again = run(batch_arguments(cohort, tmp_path / "out"))
@@ -259,7 +259,9 @@ def test_pictures_that_fail_do_not_fail_the_case(cohort, tmp_path, monkeypatch):
 
     monkeypatch.setattr("NePhiBatch.case_pictures.write_case_pictures", fail)
     assert run(batch_arguments(cohort, tmp_path / "out")).code == 0
-    assert "no pictures: unexpected RuntimeError: no paper" in (tmp_path / "out/cases/A/log.txt").read_text()
+    assert "no pictures: unexpected RuntimeError: no paper" in (tmp_path / "out/cases/A/log.txt").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_case_folder_of_somebody_else_is_left_alone(cohort, tmp_path):
@@ -295,7 +297,7 @@ def test_landmarks_an_initial_transform_and_inhale_are_used(tmp_path):
     manifest = write_cohort(tmp_path / "study", ["A"])
     transform = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\nParameters: -10 6 14\n"
     (tmp_path / "study/t.tfm").write_text(transform + "FixedParameters:\n")
-    header, row = manifest.read_text().splitlines()
+    header, row = manifest.read_text(encoding="utf-8").splitlines()
     header += ",fixed_landmarks,moving_landmarks,initial_transform,inhale"
     manifest.write_text(f"{header}\n{row},A/fixed.csv,A/moving.csv,t.tfm,fixed\n")
     assert run(batch_arguments(manifest, tmp_path / "out")).code == 0

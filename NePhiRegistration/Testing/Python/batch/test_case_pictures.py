@@ -27,7 +27,7 @@ def write(folder, pair, determinant=None, **more) -> Pictures:
     fixed, moving, lungs = pair
     determinant = np.ones(lungs.shape, np.float32) if determinant is None else determinant
     write_case_pictures(folder, fixed, moving, fixed.hu, determinant, lungs, **more)
-    return _pictures(json.loads((folder / "pictures/pictures.json").read_text()))
+    return _pictures(json.loads((folder / "pictures/pictures.json").read_text(encoding="utf-8")))
 
 
 def picture(folder, name) -> np.ndarray:

@@ -100,4 +100,4 @@ def test_where_inputs_lie_now_is_remembered(tmp_path, recipe):
     moved = dataclasses.replace(recipe, inputs={"fixed": Fingerprint("elsewhere", "hash", "stamp")})
     one.remember(moved, tmp_path)
     assert read_record(tmp_path).recipe == moved
-    assert json.loads((tmp_path / "case.json").read_text())["status"] == FAILED
+    assert json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))["status"] == FAILED

@@ -76,7 +76,7 @@ def test_two_workers_with_a_kill_of_one_and_of_the_run_do_every_case_once(tmp_pa
     assert sorted(registered) == sorted(set(CASES) - {"poison"})
     assert "Its worker died" in rows_of(output)["poison"]["reason"]
     for log in (output / "logs").glob("*.log"):
-        assert log.read_text().count("weights read") == 1
+        assert log.read_text(encoding="utf-8").count("weights read") == 1
     assert "Traceback" not in err and "distributed" not in err
 
 
@@ -117,7 +117,9 @@ def test_an_existing_cluster_does_it(tmp_path):
         wait_for(address.exists)
         import json
 
-        with started([*arguments, "--scheduler", json.loads(address.read_text())["address"]]) as process:
+        with started(
+            [*arguments, "--scheduler", json.loads(address.read_text(encoding="utf-8"))["address"]]
+        ) as process:
             code, out, err = finished(process)
         assert code == 0, err
         assert statuses(tmp_path / "out") == {"A": "done", "B": "done"}
@@ -150,7 +152,7 @@ def test_jobs_of_slurm_do_it(tmp_path):
         code, out, err = finished(process)
     assert code == 0, err
     assert statuses(tmp_path / "out") == {"A": "done", "B": "done"}
-    script = next(jobs.iterdir()).read_text()
+    script = next(jobs.iterdir()).read_text(encoding="utf-8")
     for line in ("#SBATCH -p long", "#SBATCH --cpus-per-task=2", "#SBATCH -t 00:30:00"):
         assert line in script
 

@@ -106,7 +106,7 @@ def test_a_case_that_kills_its_workers_is_given_up_and_its_log_is_kept(jobs, led
     assert workers.submitted.count("A") == MOST_ATTEMPTS
     assert (ledger.done, list(ledger.failed)) == (2, ["A"])
     assert f"died {MOST_ATTEMPTS} times" in ledger.failed["A"]
-    assert (folder.case_folder("A") / "log.txt").read_text() == "got as far as encoding"
+    assert (folder.case_folder("A") / "log.txt").read_text(encoding="utf-8") == "got as far as encoding"
 
 
 def test_a_case_that_was_never_begun_is_not_blamed_for_the_deaths_of_workers(jobs, ledger, run):

@@ -52,7 +52,9 @@ def test_a_worker_that_is_killed_is_replaced_and_its_case_tried_again(study):
     assert statuses(output) == {"A": "done", "held": "done", "Z": "done"}
     assert times_put_in_place(output) == {"A": 1, "held": 1, "Z": 1}
     assert rows_of(output)["held"]["attempts"] == "2"
-    assert "held: its worker died; attempts that ended so: 1, at most 3" in (output / "batch.log").read_text()
+    assert "held: its worker died; attempts that ended so: 1, at most 3" in (output / "batch.log").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_poisonous_case_is_given_up_and_the_others_are_done(study):

@@ -30,7 +30,7 @@ def attempted(folder, content="new", recipe=RECIPE, **changes):
 
 
 def content_of(folder):
-    return (folder.case_folder("A") / "transform.h5").read_text()
+    return (folder.case_folder("A") / "transform.h5").read_text(encoding="utf-8")
 
 
 def test_a_case_appears_whole(folder, tmp_path):

@@ -15,8 +15,7 @@ QUICK_SCRIPT = """
 import sys
 sys.path[:0] = [{module!r}, {tests!r}]
 exec(open({quick!r}).read().partition("if __name__")[0])
-__file__ = {script!r}
-exec(compile(open(__file__).read(), __file__, "exec"))
+exec(compile(open({script!r}).read(), {script!r}, "exec"), {{"__name__": __name__, "__file__": {script!r}}})
 """
 
 
@@ -124,7 +123,7 @@ def test_the_script_is_a_program_of_python_too(tmp_path):
 
 def test_no_dialog_is_ever_opened():
     """All that the script asks of Slicer is its end."""
-    tree = ast.parse(SCRIPT.read_text())
+    tree = ast.parse(SCRIPT.read_text(encoding="utf-8"))
     asked = {
         ast.unparse(node)
         for node in ast.walk(tree)

@@ -161,11 +161,11 @@ class NePhiRealMotionTest(unittest.TestCase):
         """All 300 landmarks within 0.02 mm of the command's file as Slicer reads it, which is cubically.
 
         ITK reads the same file linearly between its points 3 mm apart: there the mean agrees as well, single landmarks
-        differ by up to some hundredths of a millimetre.
+        differ by up to a tenth of a millimetre and a little: the maps have kinks where the local code has its samples.
         """
         loaded = mapped(loaded_transform(self.from_command), self.points["inhale"])
         self.assertLess(np.linalg.norm(mapped_points - loaded, axis=1).max(), 0.02)
         linear = map_points(read_displacement(self.from_command), self.points["inhale"])
         distance_mm = np.linalg.norm(mapped_points - linear, axis=1)
         self.assertLess(distance_mm.mean(), 0.02)
-        self.assertLess(distance_mm.max(), 0.1)
+        self.assertLess(distance_mm.max(), 0.15)

@@ -29,7 +29,7 @@ def tallies(repository, tmp_path_factory):
         [*command, "--json", str(found)], env=environment, cwd=repository, capture_output=True, text=True, timeout=280
     )
     assert found.exists(), ended.stderr
-    return json.loads(found.read_text())
+    return json.loads(found.read_text(encoding="utf-8"))
 
 
 @needs_fork
@@ -79,7 +79,7 @@ def test_a_clock_that_jumps_changes_nothing_but_the_time_of_day(pair, tmp_path, 
     with quick_registration():
         finished = run(register_arguments(pair, tmp_path))
     assert finished.code == 0, finished
-    seconds = json.loads((tmp_path / "report.json").read_text())["seconds_by_step"].values()
+    seconds = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["seconds_by_step"].values()
     assert all(0 <= taken < 1000 for taken in seconds)
 
 

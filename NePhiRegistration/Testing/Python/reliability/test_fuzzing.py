@@ -26,7 +26,7 @@ def tallies(repository, tmp_path_factory):
     environment["PYTHONPATH"] += os.pathsep + str(repository)
     ended = subprocess.run(command, env=environment, cwd=repository, capture_output=True, text=True, timeout=280)
     assert found.exists(), ended.stderr
-    return {tally["kind"]: tally for tally in json.loads(found.read_text())}
+    return {tally["kind"]: tally for tally in json.loads(found.read_text(encoding="utf-8"))}
 
 
 @pytest.mark.parametrize("kind", [*SAMPLES, "made to hurt"])

@@ -178,7 +178,7 @@ def test_no_output_says_who_the_patient_is_or_where_the_files_lay(pair, tmp_path
         "atient" not in key and "0010" not in key
         for key in sitk.ReadImage(str(outputs / "warped.nrrd")).GetMetaDataKeys()
     )
-    assert json.loads((outputs / "report.json").read_text())["inputs"]["fixed"] == "fixed.nrrd"
+    assert json.loads((outputs / "report.json").read_text(encoding="utf-8"))["inputs"]["fixed"] == "fixed.nrrd"
     assert PATIENT not in finished.out and str(tmp_path) not in finished.out
 
 
@@ -191,10 +191,14 @@ def test_names_of_files_give_the_terminal_no_commands(pair, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="NOT TESTED HERE: Windows has no modes of files")
 def test_folders_for_jobs_are_for_their_user_alone(repository):
     """Python's mkdtemp makes them so; this sees that nothing else makes them, and none is given another mode."""
-    source = (repository / "NePhiRegistration/NePhiRegistrationLib/registration_run.py").read_text()
+    source = (repository / "NePhiRegistration/NePhiRegistrationLib/registration_run.py").read_text(encoding="utf-8")
     assert "tempfile.mkdtemp(" in source
     for path in PRODUCT:
-        called = {name_of(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+        called = {
+            name_of(node.func)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+        }
         assert not called & {"os.chmod", "os.umask", "tempfile.mktemp"}, path
 
 
