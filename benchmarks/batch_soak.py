@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,12 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             part = _first(manifest, options.throughput)
             for workers in (1, 2):
                 _tell_throughput(part, folder / f"throughput_{workers}", workers)
+        if not options.cases:
+            return 0
         return _soak(_first(manifest, options.cases), folder / "soak", cases[: options.cases])
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batch_soak", description=__doc__)
-    parser.add_argument("--cases", type=int, default=200, help="of the soak (default 200)")
+    parser.add_argument("--cases", type=int, default=200, help="of the soak (default 200); 0 for none")
     parser.add_argument("--throughput", type=int, default=20, help="cases for one and for two workers; 0 for none")
     parser.add_argument("--folder", type=Path, help="where to keep all files (default: nowhere)")
     return parser.parse_args(arguments)
@@ -151,10 +154,12 @@ def _soak(manifest: Path, output: Path, cases: Sequence[str]) -> int:
     with _batch(manifest, output, 2) as process:
         code = process.wait()
     reader.stop()
-    found = violations(output, cases, most_cut_short=4) + reader.violations
+    deaths = re.findall(r"dask: (Worker process .*)", (output / "batch.log").read_text(encoding="utf-8"))
+    found = violations(output, cases, most_cut_short=len(deaths) + 2) + reader.violations
     begun = sum(event.what == "begins" for event in read_events(output))
     print(f"the same command again: exit code {code}; {time.perf_counter() - start:.0f} s for both runs")
-    print(f"{len(cases)} cases, {begun} attempts, {begun - len(cases)} of them cut short by kills")
+    print(f"{len(cases)} cases, {begun} attempts, {begun - len(cases)} of them cut short")
+    print("died while the run lived: " + "; ".join(deaths))
     print(f"results.csv was read {reader.reads} times meanwhile")
     print("\n".join(found) or "every case was registered once; results.csv was whole each time")
     return 1 if found or code else 0

@@ -69,14 +69,16 @@ class DaskWorkers:
 
 
 class _ToRunLog(logging.Handler):
-    """Dask's warnings as lines of a log."""
+    """Dask's warnings, and of what its workers died, as lines of a log."""
 
     def __init__(self, log: RunLog) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._log.note(f"dask: {record.getMessage()}")
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING or text.startswith("Worker process"):
+            self._log.note(f"dask: {text}")
 
 
 @contextmanager
