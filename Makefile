@@ -1,11 +1,14 @@
 # Each target sets itself up: a fresh clone needs only Python (3.10 to 3.13), pip and make.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := $(VENV)/.installed
+MODULE := NePhiRegistration
+WITHOUT_TWINS := $(MODULE)/NePhiBatch $(MODULE)/NePhiCore $(MODULE)/NePhiRegistrationLib benchmarks offline_kit training
+BOUNDARIES := $(addprefix $(MODULE)/Testing/Python/core/test_,architecture.py import_graph.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test screenshots bench maps soak ablation lint format clean
+.PHONY: help demo test screenshots bench maps soak load audit equivariance ablation docs kit check format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -14,7 +17,7 @@ help: ## list the targets
 demo: $(INSTALLED) ## register the breathing phantom and leave the results in demo-output/
 	$(BIN)/nephi demo --output demo-output
 
-test: lint ## check the style, then run every test
+test: $(INSTALLED) ## run every test
 	$(BIN)/python -m pytest
 
 screenshots: $(INSTALLED) ## draw the pictures of the Slicer module into docs/images; needs Mesa's EGL
@@ -29,19 +32,40 @@ maps: $(INSTALLED) ## check the lung function maps on a diseased phantom, for do
 soak: $(INSTALLED) ## attack it with spoilt files and faults, thousands of each; ARGS='--help' says what can be chosen
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
+load: $(INSTALLED) ## register 500 times in one process, then work at the panel for 60 rounds: nothing may grow
+	$(BIN)/python -m benchmarks.soak.load
+	$(BIN)/python -m benchmarks.soak.window
+
+audit: $(INSTALLED) ## compare the installed packages with the public lists of known faults; needs the network
+	$(BIN)/python .ci/audit.py
+
+equivariance: $(INSTALLED) ## move a pair, and see up to where its map moves with it; half an hour; ARGS='--help'
+	$(BIN)/python -m benchmarks.equivariance $(ARGS)
+
 ablation: $(INSTALLED) ## measure what each part of the method is worth; hours, in stretches; ARGS='--help'
 	$(BIN)/python -m benchmarks.ablation $(ARGS)
 
-lint: $(INSTALLED) ## check style, imports and formatting
-	$(BIN)/ruff check .
+docs: $(INSTALLED) ## make the reference of the Python packages, api-reference/index.html
+	$(BIN)/python docs/api_reference.py api-reference
+
+kit: $(INSTALLED) ## everything to install without a network, in dist/; ARGS='--help'
+	$(BIN)/python -m offline_kit $(ARGS)
+
+check: $(INSTALLED) ## check format, style, boundaries, types, spelling, dead code and duplicates, in half a minute
 	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/vulture
+	$(BIN)/pylint $(WITHOUT_TWINS)
+	$(BIN)/python -m pytest --quiet $(BOUNDARIES)
 
 format: $(INSTALLED) ## put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean: ## remove the environment, caches, builds and demo output
-	rm -rf $(VENV) build dist demo-output .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist demo-output api-reference .pytest_cache .mypy_cache .hypothesis *.egg-info
 	find . \( -name __pycache__ -o -name .ruff_cache \) -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt

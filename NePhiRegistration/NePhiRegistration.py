@@ -34,10 +34,12 @@ class NePhiRegistration(ScriptedLoadableModule):
 
     def __init__(self, parent):
         super().__init__(parent)
+        from NePhiCore import __version__
+
         parent.title = "NePhi Registration"
         parent.categories = ["Registration"]
         parent.contributors = ["The NePhi Registration developers"]
-        parent.helpText = HELP
+        parent.helpText = f"{HELP}<br><br>Version {__version__}, research software, not a medical device."
         parent.acknowledgementText = ACKNOWLEDGEMENT
         slicer.app.startupCompleted.connect(registerSampleData)
 
@@ -65,7 +67,7 @@ class NePhiRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.logic = None
         self.panel = None
         self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self._parameterNodeGuiTag = self._modifiedTag = None
 
     def setup(self):
         super().setup()
@@ -134,14 +136,15 @@ class NePhiRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         """Follow another parameter node; None while there is none."""
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            self._parameterNode.RemoveObserver(self._modifiedTag)
         self._parameterNode = parameterNode
         if parameterNode is not None:
             # As connectGui does, whose tag Slicer 5.6 forgets to return.
             named = {widget.property("SlicerParameterName"): widget for widget in vars(self.ui).values()}
             bound = {name: widget for name, widget in named.items() if name}
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(bound)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            # Not the mixin's addObserver, which keeps every node that it has ever seen: each scene brings a new one.
+            self._modifiedTag = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self.panel.set_parameters(parameterNode)
 
     def onParametersModified(self, caller=None, event=None):

@@ -17,7 +17,7 @@ HEADINGS = (
     *("case", "status", "reason", "landmarks", "tre_before_mean_mm", "tre_mean_mm", "local_ncc_before", "local_ncc"),
     *("folds_one_sided_percent", "det_p1", "det_p99", "inverse_consistency_mean_mm"),
     *("lung_volume_fixed_litres", "lung_volume_moving_litres", "lung_overlap_dice_before", "lung_overlap_dice"),
-    *("seconds", "device", "inhale_image", "prm_emphysema_percent", "prm_emphysema_percent_left"),
+    *("warning_codes", "seconds", "device", "inhale_image", "prm_emphysema_percent", "prm_emphysema_percent_left"),
 )
 # Whoever shows it as markup runs it.
 HOSTILE = '<img src=x onerror="document.title=1">'
@@ -44,6 +44,8 @@ def random_rows(count: int, seed: int = 0) -> list[dict[str, object]]:
         row |= {"prm_emphysema_percent": draw.uniform(0, 30), "inhale_image": "moving"}
         if number % 40 == 0:
             row |= {"tre_mean_mm": draw.uniform(6, 9)}
+        if number % 25 == 3:
+            row |= {"warning_codes": "not_inverse"}
         if number % 3 == 0:
             row |= {"landmarks": "", "tre_mean_mm": "", "tre_before_mean_mm": ""}
         rows.append(row)

@@ -33,7 +33,7 @@ class Workers:
         Raises:
             DeviceError: the device is not there.
         """
-        count, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         chosen = choose_device(device)
         if count > 1:
             if chosen.type == "cuda":

@@ -21,6 +21,7 @@ _SOURCE = (
     f"manifest: a CSV with the columns case, fixed, moving and, if wanted, {', '.join(FILE_COLUMNS[2:])}, inhale: "
     "files relative to it; or a folder, with --fixed and --moving"
 )
+_DEFAULT_MINUTES, _LONGEST_S = "120", 1e7
 _OUTPUT = "folder for the results; made if missing"
 
 
@@ -70,7 +71,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         patterns.add_argument(option, dest=f"{name}_pattern", metavar="PATTERN", help=text)
     add_method(parser.add_argument_group("method; each option overrides the preset"))
     _add_workers(parser.add_argument_group("workers; more than one need Dask"))
-    add_running(parser.add_argument_group("running"))
+    running = parser.add_argument_group("running")
+    running.add_argument(
+        "--time-limit",
+        type=_seconds,
+        default=_DEFAULT_MINUTES,
+        metavar="MINUTES",
+        help=f"a case that takes longer has failed (default {_DEFAULT_MINUTES}; 0 is no limit)",
+    )
+    add_running(running)
 
 
 def _add_workers(group) -> None:
@@ -93,3 +102,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return int(text)
+
+
+def _seconds(minutes: str) -> float | None:
+    try:
+        seconds = 60 * float(minutes)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"expected minutes, or 0 for no limit, got {minutes!r}")
+    return seconds or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -21,12 +22,13 @@ from .dispatch import Workers, open_jobs, work
 from .folder_lock import FolderLock
 from .ledger import Ledger
 from .manifest import BatchCase, Manifest, Problem, read_manifest
-from .one_worker import OneWorker
+from .one_worker import OneProcess, OneWorker
 from .output_folder import OutputFolder, hidden_folder
 from .report_page import write_report
 from .run_log import RunLog
 
 _MOST_SHOWN = 20
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def batch_command(options: Namespace, run: Run) -> str:
@@ -49,7 +51,8 @@ def batch_command(options: Namespace, run: Run) -> str:
         with FolderLock(hidden_folder(output)) as lock:
             folder = OutputFolder(output, lock.token)
             ledger = Ledger(folder, folder.run_log())
-            jobs = [CaseJob(c, settings, model, weights_sha256, output, lock.token) for c in manifest.cases]
+            rest = settings, model, weights_sha256, output, lock.token, options.time_limit
+            jobs = [CaseJob(case, *rest) for case in manifest.cases]
             with _ended_well(ledger, run):
                 left = _left(jobs, manifest, ledger, run, options.retry_failed)
                 if left:
@@ -121,11 +124,12 @@ def _left(jobs: list[CaseJob], manifest: Manifest, ledger: Ledger, run: Run, ret
     left = open_jobs(jobs, ledger, run, retry_failed)
     problems = [*manifest.problems]
     good = []
-    for job in left:
-        run.show("looking at the files", 0.0)
-        found = _problems_of(job.case, ledger.folder)
-        problems += found
-        good += [] if found else [job]
+    with OneProcess() as process:
+        for job in left:
+            run.show("looking at the files", 0.0)
+            found = _problems_of(job.case, ledger.folder, process, run)
+            problems += found
+            good += [] if found else [job]
     for problem in sorted(problems, key=lambda problem: problem.line or 0):
         ledger.refuse(problem)
         run.say(f"nephi: bad row: {problem.place}: {problem.text}")
@@ -135,10 +139,18 @@ def _left(jobs: list[CaseJob], manifest: Manifest, ledger: Ledger, run: Run, ret
     return good
 
 
-def _problems_of(case: BatchCase, folder: OutputFolder) -> list[Problem]:
+def _problems_of(case: BatchCase, folder: OutputFolder, process: OneProcess, run: Run) -> list[Problem]:
     from .input_checks import problems_of
 
-    texts = problems_of(case)
+    asked = process.ask(problems_of, case)
+    while not wait([asked], _SECONDS_BETWEEN_LOOKS).done:
+        run.stop_if_interrupted()
+    try:
+        texts = asked.result()
+    except BrokenExecutor:
+        texts = ["One of its files is damaged so that the program crashes that reads it. Write the files anew."]
+    except Exception as error:  # a fault of this program, and for one case only
+        texts = [f"Its files cannot be looked at: {reason_of(error)}."]
     if folder.is_foreign(case.name):
         place = folder.case_folder(case.name)
         texts.append(f"{place} was not made by nephi batch. Move it away, or choose another --output.")

@@ -23,6 +23,7 @@ class CaseJob:
         weights_sha256: what the weights file must be.
         output: folder of the results; the worker must see it, as it must see the files of the case.
         token: of the run.
+        time_limit_s: how long it may take; None for no limit.
         version: of the program that sends the job.
     """
 
@@ -32,6 +33,7 @@ class CaseJob:
     weights_sha256: str
     output: Path
     token: str
+    time_limit_s: float | None = None
     version: str = __version__
 
     def recipe(self) -> Recipe:

@@ -6,19 +6,22 @@ import functools
 import shutil
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from NePhiCore.cli_run import Run
 from NePhiCore.errors import RegistrationCancelled, reason_of
-from NePhiCore.output_paths import OutputPaths, lung_function_paths
+from NePhiCore.output_paths import lung_function_paths, paths_in
 from NePhiCore.progress import Progress
 from NePhiCore.register_command import read_pair
 
 from .case_job import CaseJob
 from .case_record import DONE, FAILED, CaseRecord, read_record, sizes_in
+from .folder_names import without_folders
 from .output_folder import OutputFolder, worker_name
 from .run_log import RunLog, now_utc
+from .time_limit import ended_after
 from .worker_start import ready_for
 
 if TYPE_CHECKING:
@@ -44,12 +47,16 @@ def run_case(job: CaseJob) -> CaseRecord:
         there = read_record(folder.case_folder(name))
         if there and there.run == job.token:  # Dask asks again for a result that its worker died with
             return there
-        model = ready_for(job)
-        log = folder.worker_log()
+        log, overtime = folder.worker_log(), folder.overtime_note(name)
+        if overtime.exists() and overtime.stat().st_size:  # it would take as long again
+            return given_up(job, _too_long(job), folder, without_folders(overtime.read_text(encoding="utf-8")))
+        with ended_after(job.time_limit_s, log.path):
+            model = ready_for(job)
         attempt = folder.begin(name)
         number = len(folder.attempts(name))
         log.note(f"{name}: begins, attempt {number} of run {job.token}")
-        record = _made(job, attempt, number, model, _StopSign(folder))
+        with ended_after(job.time_limit_s, overtime):
+            record = _made(job, attempt, number, model, _StopSign(folder))
         log.note(f"{name}: {'registered' if record.status == DONE else f'failed: {record.reason}'}")
         there = folder.finish(attempt, record)
         log.note(f"{name}: {'in place' if there is record else 'dropped, it was in place already'}")
@@ -60,7 +67,7 @@ def _made(job: CaseJob, attempt: Path, number: int, model: LoadedModel, stop: _S
     """Fill the folder of an attempt; what goes wrong with the case itself becomes its record."""
     start = time.perf_counter()
     log = RunLog(attempt / LOG_NAME)
-    log.note(f"{job.case.name}, attempt {number}, {worker_name()}")
+    log.note(f"{job.case.name}, attempt {number}")
     recipe, reason = job.recipe(), ""
     try:
         run = Run(_StepLines(log), stop)
@@ -70,7 +77,7 @@ def _made(job: CaseJob, attempt: Path, number: int, model: LoadedModel, stop: _S
         shutil.rmtree(attempt)
         raise
     except Exception as error:
-        reason = reason_of(error)
+        reason = without_folders(reason_of(error))
         _keep_only_log(attempt)
     log.note(f"failed: {reason}" if reason else "done")
     return CaseRecord(
@@ -87,18 +94,45 @@ def _made(job: CaseJob, attempt: Path, number: int, model: LoadedModel, stop: _S
     )
 
 
+def given_up(job: CaseJob, reason: str, folder: OutputFolder, last_words: str = "") -> CaseRecord:
+    """Put a case in place that ended without a word, with the log of its last attempt and what else is known of it."""
+    name = job.case.name
+    attempts = folder.attempts(name)
+    place = folder.begin(name)
+    log = RunLog(place / LOG_NAME)
+    if attempts:
+        with suppress(FileNotFoundError):
+            shutil.copyfile(attempts[-1] / LOG_NAME, log.path)
+    with log.path.open("a", encoding="utf-8") as file:
+        file.write(last_words)
+    log.note(f"failed: {reason}")
+    record = CaseRecord(
+        case=name,
+        status=FAILED,
+        reason=reason,
+        attempts=len(attempts),
+        recipe=job.recipe(),
+        seconds=0.0,
+        finished=now_utc(),
+        worker=worker_name(),
+        run=job.token,
+        outputs=sizes_in(place),
+    )
+    return folder.finish(place, record)
+
+
+def _too_long(job: CaseJob) -> str:
+    return (
+        f"It was not done after {job.time_limit_s / 60:g} minutes; {LOG_NAME} says what it was doing. Try again with "
+        "--retry-failed, and a longer --time-limit if it needs one."
+    )
+
+
 def _register(job: CaseJob, folder: Path, model: LoadedModel, run: Run, log: RunLog) -> None:
     from NePhiCore.device import memory_errors_in_words
     from NePhiCore.pair_run import register_and_write
 
-    paths = OutputPaths(
-        transform=folder / "transform.h5",
-        inverse_transform=folder / "inverse.h5",
-        warped=folder / "warped.nii.gz",
-        jacobian=folder / "jacobian.nii.gz",
-        report=folder / "report.json",
-        **lung_function_paths(folder),
-    )
+    paths = paths_in(folder, **lung_function_paths(folder))
     with memory_errors_in_words():
         with run.step("reading"):
             pair = read_pair(job.case.files, job.case.inhale)
@@ -115,7 +149,7 @@ def _draw(folder: Path, log: RunLog, products: Products, report: dict) -> None:
     try:
         write_case_pictures(folder, fixed, moving, products.warped, products.determinant, lungs, folds, response)
     except Exception as error:
-        log.note(f"no pictures: {reason_of(error)}")
+        log.note(f"no pictures: {without_folders(reason_of(error))}")
 
 
 def _keep_only_log(folder: Path) -> None:

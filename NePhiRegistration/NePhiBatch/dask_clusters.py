@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 # Deaths that Dask forgives a case; one more and it is given up.
 ALLOWED_FAILURES = 2
 _CONNECT_S = 30
+# So long there may be no worker of this machine: one that died begins anew within seconds, on a busy machine minutes.
+_PATIENCE_S = 1800.0
+_FAILURES = {"distributed.scheduler.allowed-failures": ALLOWED_FAILURES}
+# Dask tells the malloc of its workers to give memory back at once; asking for it anew all the time slows cases down.
+_KEEP_MEMORY = """export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON='{"MALLOC_TRIM_THRESHOLD_": None}'"""
 # Options of SLURMCluster that are lists.
 _LISTS = ("job_extra_directives", "job_directives_skip", "job_script_prologue", "worker_extra_args")
 
@@ -31,11 +36,11 @@ _LISTS = ("job_extra_directives", "job_directives_skip", "job_script_prologue", 
 def check_dask(with_slurm: bool = False) -> None:
     """Raise DependencyError where something is missing for a cluster."""
     try:
-        import cryptography  # noqa: F401
-        import distributed  # noqa: F401
+        import cryptography  # noqa: F401 (is it there?)
+        import distributed  # noqa: F401 (is it there?)
 
         if with_slurm:
-            import dask_jobqueue  # noqa: F401
+            import dask_jobqueue  # noqa: F401 (is it there?)
     except ImportError as error:
         raise DependencyError(
             f"More than one worker needs Dask, and {error.name} is not installed: pip install "
@@ -68,11 +73,18 @@ def local_workers(count: int, gpus: Sequence[str], log: RunLog) -> Iterator[Dask
     }
     address = {"host": "127.0.0.1", "protocol": "tls", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     scheduler = {"cls": Scheduler, "options": {**address, **secured}}
-    with dask.config.set({"distributed.scheduler.allowed-failures": ALLOWED_FAILURES}), dask_logs_to(log):
+    configuration = {
+        **_FAILURES,
+        # In the place of Dask's own, see _KEEP_MEMORY. What the run's environment says goes first.
+        "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": threads},
+        # A worker that is started anew is not lost: on a busy machine, that takes longer than Dask's 15 seconds.
+        "distributed.deploy.lost-worker-timeout": "1 hour",
+    }
+    with dask.config.set(configuration), dask_logs_to(log):
         with ExitStack() as stack:
             with signals_blocked("SIGINT"):
                 cluster = stack.enter_context(SpecCluster(workers, scheduler=scheduler, silence_logs=None, **secured))
-            yield stack.enter_context(_workers_of(cluster))
+            yield stack.enter_context(_workers_of(cluster, _PATIENCE_S))
 
 
 @contextmanager
@@ -101,9 +113,10 @@ def slurm_workers(jobs: int, options: Mapping[str, object], log: RunLog) -> Iter
     import dask
     from dask_jobqueue import SLURMCluster
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": ALLOWED_FAILURES}), dask_logs_to(log):
+    before = options.get("job_script_prologue", dask.config.get("jobqueue.slurm.job-script-prologue", []))
+    with dask.config.set(_FAILURES), dask_logs_to(log):
         try:
-            cluster = SLURMCluster(**{"processes": 1, **options})
+            cluster = SLURMCluster(**{"processes": 1, **options, "job_script_prologue": [_KEEP_MEMORY, *before]})
         except (TypeError, ValueError) as error:
             raise SettingsError(f"--slurm: {error} Give it with --slurm-option KEY=VALUE.") from error
         with cluster:
@@ -133,7 +146,7 @@ def slurm_options(said: Sequence[str]) -> dict[str, object]:
 
 
 @contextmanager
-def _workers_of(cluster: Cluster | str) -> Iterator[DaskWorkers]:
+def _workers_of(cluster: Cluster | str, patience_s: float | None = None) -> Iterator[DaskWorkers]:
     from distributed import Client
 
     with ExitStack() as stack:
@@ -143,7 +156,7 @@ def _workers_of(cluster: Cluster | str) -> Iterator[DaskWorkers]:
             raise NePhiError(
                 f"No Dask scheduler answers at {cluster} ({error}). Start one, or check the address."
             ) from error
-        yield DaskWorkers(client)
+        yield DaskWorkers(client, patience_s)
 
 
 def _gpu_environment(gpus: Sequence[str], number: int) -> dict[str, str]:

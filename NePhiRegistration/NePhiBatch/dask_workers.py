@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .case_job import CaseJob
 from .case_record import CaseRecord
 from .case_run import run_case
+from .dispatch import WorkersLostError
 from .run_log import RunLog
 
 if TYPE_CHECKING:
@@ -28,18 +29,32 @@ _LOGGERS = ("distributed", "tornado")
 
 
 class DaskWorkers:
-    """The workers of a Dask cluster."""
+    """The workers of a Dask cluster.
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    Args:
+        client: of the cluster.
+        patience_s: how long there may be none before the run ends; None where they may wait in a queue.
+    """
+
+    def __init__(self, client: Client, patience_s: float | None = None) -> None:
+        self._client, self._patience_s = client, patience_s
+        self._seen_s = time.monotonic()
         self._theirs: dict[Future, object] = {}  # Dask forgets a task when nobody holds its future
         self._count, self._counted_s = 0, float("-inf")
 
     def capacity(self) -> int:
-        """How many cases can be worked on at the same time: one a worker."""
+        """How many cases can be worked on at the same time: one a worker.
+
+        Raises:
+            WorkersLostError: there has been none for too long.
+        """
         now = time.monotonic()
         if now - self._counted_s > _SECONDS_BETWEEN_COUNTS:
             self._count, self._counted_s = len(self._client.nthreads()), now
+            self._seen_s = now if self._count else self._seen_s
+            if self._patience_s is not None and now - self._seen_s > self._patience_s:
+                missing = f"There has been no worker for {(now - self._seen_s) / 60:.0f} minutes"
+                raise WorkersLostError(f"{missing}; batch.log may tell why. The same command goes on from here.")
         return self._count
 
     def submit(self, job: CaseJob) -> Future[CaseRecord]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
 from typing import Protocol
 
 from NePhiCore.cli_run import Run
@@ -15,10 +13,9 @@ from NePhiCore.errors import NePhiError, OutputError, reason_of
 
 from .case_job import CaseJob
 from .case_record import FAILED, CaseRecord, read_record
-from .case_run import LOG_NAME
+from .case_run import LOG_NAME, given_up
 from .ledger import Ledger
-from .output_folder import OutputFolder, records_in, worker_name
-from .run_log import now_utc
+from .output_folder import records_in
 
 # A case whose worker dies this often is given up.
 MOST_ATTEMPTS = 3
@@ -85,7 +82,8 @@ def work(jobs: Iterable[CaseJob], workers: Workers, ledger: Ledger, run: Run) ->
     """
     waiting, at_work, deaths = deque(jobs), {}, _Deaths(ledger)
     while waiting or at_work:
-        while waiting and len(at_work) < workers.capacity():
+        capacity = workers.capacity()
+        while waiting and len(at_work) < capacity:
             job = waiting.popleft()
             ledger.log.note(f"{job.case.name}: given to a worker")
             at_work[workers.submit(job)] = job
@@ -147,7 +145,7 @@ class _Deaths:
                 f"Its worker died {begun} times: it crashed, or the system ended it because memory ran out. {LOG_NAME} "
                 "says how far it came."
             )
-            return _given_up(job, reason, folder)
+            return given_up(job, reason, folder)
         self.false_starts += begun == self._begun[name]
         self._begun[name] = begun
         if self.false_starts >= _MOST_FALSE_STARTS:
@@ -156,15 +154,3 @@ class _Deaths:
                 "failed for that, the same command goes on from here."
             )
         return None
-
-
-def _given_up(job: CaseJob, reason: str, folder: OutputFolder) -> CaseRecord:
-    """Put a case in place that failed without a word, with the log of the last attempt."""
-    name = job.case.name
-    attempts = folder.attempts(name)
-    place = folder.begin(name)
-    if attempts:
-        with suppress(FileNotFoundError):
-            shutil.copyfile(attempts[-1] / LOG_NAME, place / LOG_NAME)
-    record = CaseRecord(name, FAILED, reason, len(attempts), job.recipe(), 0.0, now_utc(), worker_name(), job.token)
-    return folder.finish(place, record)

@@ -55,7 +55,7 @@ def fingerprint(path: Path) -> Fingerprint:
         digest = hashlib.sha256()
         for file in files:
             # A detached header names its data file, so what it is called must not be left out; its folder must.
-            digest.update(file.name.encode() + b"\0" if len(files) > 1 else b"")
+            digest.update(os.fsencode(file.name) + b"\0" if len(files) > 1 else b"")
             digest.update(_sha256(file))
         is_settled = newest_s < began_s - _SETTLED_S and _stamp(path, files)[0] == stamp
     except OSError:

@@ -98,8 +98,9 @@ class OutputFolder:
         Raises:
             OutputError: it cannot be made.
         """
-        for number in itertools.count(1):
-            attempt = self._attempts / f"{case}{_MARK}{number}"
+        numbers = itertools.count(1)
+        while True:
+            attempt = self._attempts / f"{case}{_MARK}{next(numbers)}"
             try:
                 attempt.mkdir()
             except FileExistsError:
@@ -111,6 +112,10 @@ class OutputFolder:
     def attempts(self, case: str) -> list[Path]:
         """What is left of attempts of this run that did not end: those of workers that died."""
         return sorted(self._attempts.glob(f"{case}{_MARK}*"), key=lambda path: int(path.name.split(_MARK)[-1]))
+
+    def overtime_note(self, case: str) -> Path:
+        """Where it is noted that a case of this run took too long, and what it was doing."""
+        return self._attempts / f"overtime-{case}.txt"
 
     def finish(self, attempt: Path, record: CaseRecord) -> CaseRecord:
         """Put a case in its place, in one step; returns the record that lies there now.

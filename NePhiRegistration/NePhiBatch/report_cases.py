@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,13 @@ from NePhiCore.errors import OutputError
 from NePhiCore.paths import is_safe_name
 from NePhiCore.warning_codes import messages_of
 
+from .folder_names import without_folders
+
 RESULTS, CASES, REPORT, LOG = "results.csv", "cases", "report.json", "log.txt"
 DONE = "done"
 PICTURES = Path("pictures", "pictures.json")
 _WORDS = ("case", "status", "reason")
 _PLANES = 3
-
-# A drive or a slash that begins a path, folders (of up to four words) that end in one, and then the name that stays.
-_FOLDERS = re.compile(
-    r"(?<![\w.)\]])(?:file://|[A-Za-z]:)?(?:[\\/]{1,2}|~[\\/])(?:[^\\/\s:*?\"<>|]+(?: [^\\/\s:*?\"<>|]+){0,3}[\\/])+"
-)
 
 
 @dataclass(frozen=True)
@@ -84,11 +80,6 @@ def read_cases(output: Path) -> list[Case]:
     rows = _read_rows(output / RESULTS)
     is_text = {column for row in rows.values() for column, cell in row.items() if cell and _number(cell) is None}
     return [_read_case(output, name, row, is_text) for name, row in rows.items()]
-
-
-def without_folders(text: str) -> str:
-    """A text with every absolute path cut to its last part: where data lie is nobody's business."""
-    return _FOLDERS.sub("", text)
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:

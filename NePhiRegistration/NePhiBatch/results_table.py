@@ -10,8 +10,10 @@ from pathlib import Path
 
 from NePhiCore.lung_function_names import LUNG_FUNCTION_FIGURES
 from NePhiCore.output_files import StagedOutputs
+from NePhiCore.warning_codes import codes_of
 
 from .case_record import DONE, CaseRecord
+from .folder_names import without_folders
 from .manifest import Problem
 
 # Column -> where its figure is in report.json.
@@ -45,7 +47,7 @@ _UNITS = {"folds_central_percent": 100, "folds_one_sided_percent": 100, "peak_me
 COLUMNS = (
     *("case", "status", "reason"),
     *_FIGURES,
-    *("warnings", "attempts", "worker", "finished"),
+    *("warnings", "warning_codes", "attempts", "finished"),
     *LUNG_FUNCTION_FIGURES,
 )
 
@@ -62,7 +64,6 @@ def row_of(record: CaseRecord, folder: Path) -> Row:
         "status": record.status,
         "reason": record.reason,
         "attempts": record.attempts,
-        "worker": record.worker,
         "finished": record.finished,
     }
     return row | _figures(folder / "report.json") if record.status == DONE else {**row, "seconds": record.seconds}
@@ -70,7 +71,8 @@ def row_of(record: CaseRecord, folder: Path) -> Row:
 
 def refused_row(problem: Problem) -> Row:
     """The row of a case that was not tried."""
-    reason = f"line {problem.line}: {problem.text}" if problem.line else problem.text
+    text = without_folders(problem.text)
+    reason = f"line {problem.line}: {text}" if problem.line else text
     return {"case": problem.case, "status": REFUSED, "reason": reason}
 
 
@@ -86,7 +88,7 @@ def write_results(path: Path, rows: Iterable[Row]) -> None:
     for row in rows:
         writer.writerow([_cell(row.get(column)) for column in COLUMNS])
     with StagedOutputs() as outputs:
-        outputs.stage(path).write_text(text.getvalue(), encoding="utf-8")
+        outputs.stage(path).write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
 
 
 def _figures(report_path: Path) -> Row:
@@ -99,6 +101,7 @@ def _figures(report_path: Path) -> Row:
     return {
         **figures,
         "warnings": len(report["warnings"]),
+        "warning_codes": " ".join(codes_of(report["warnings"])),
         **{name: function.get(name) for name in LUNG_FUNCTION_FIGURES},
     }
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 class RunLog:
-    """Adds lines to a file, each with its time (UTC)."""
+    """Adds lines to a file (``path``), each with its time (UTC)."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def note(self, text: str) -> None:
         """Add one line.
@@ -21,7 +21,7 @@ class RunLog:
         """
         line = f"{now_utc()} {' '.join(text.split())}\n"
         # One write to a file opened for appending: lines of two processes do not mix, and none is lost by a kill.
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(descriptor, line.encode(errors="backslashreplace"))
         finally:

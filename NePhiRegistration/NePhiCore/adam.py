@@ -6,6 +6,7 @@ The first use of `torch.optim` imports torch's compiler, two seconds that a regi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -26,7 +27,11 @@ class Adam:
     """
 
     def __init__(
-        self, groups: Sequence[dict], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+        self,
+        groups: Sequence[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
     ) -> None:
         self.param_groups = [{"lr": lr, **group} for group in groups]
         self._betas, self._eps, self._steps = betas, eps, 0

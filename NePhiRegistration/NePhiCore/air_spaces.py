@@ -130,7 +130,7 @@ def _smooth(hu: np.ndarray) -> np.ndarray:
 def _nearer_to_other(air: np.ndarray, other_seeds: np.ndarray, lung_seeds: np.ndarray, grid: Morphology) -> np.ndarray:
     """(S, A, R) bool, the air around the seeds of other air up to its wall, where no seed of a lung is as near."""
     reach_mm = _NECK_MM + _WALL_MM
-    near = air & grid.dilate(other_seeds, reach_mm)
+    near: np.ndarray = air & grid.dilate(other_seeds, reach_mm)
     disputed = near & grid.dilate(lung_seeds, reach_mm)
     if disputed.any():
         margins = [int(reach_mm / step) for step in grid.spacing_mm]
@@ -174,4 +174,5 @@ def _components_with(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The labelled components that hold a voxel of the mask."""
     is_held = np.bincount(labels[mask], minlength=int(labels.max()) + 1) > 0
     is_held[0] = False
-    return is_held[labels]
+    held: np.ndarray = is_held[labels]
+    return held

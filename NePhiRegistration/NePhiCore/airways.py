@@ -39,7 +39,7 @@ class _Tube:
 
     def is_continued_by(self, section: _Section, step_mm: float) -> bool:
         last = self.sections[-1]
-        shift_mm = np.linalg.norm(section.centre_mm - last.centre_mm)
+        shift_mm = float(np.linalg.norm(section.centre_mm - last.centre_mm))
         return section.k == last.k - 1 and 0.5 < section.area_mm2 / last.area_mm2 < 2.0 and shift_mm < 3.0 + step_mm
 
 

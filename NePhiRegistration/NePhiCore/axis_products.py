@@ -41,7 +41,8 @@ def _product(image: Tensor, matrix: Tensor, axis: int) -> Tensor:
         return image @ matrix.T
     if axis == 3:
         return matrix @ image
-    return (matrix @ image.flatten(3)).unflatten(3, image.shape[3:])
+    product: Tensor = (matrix @ image.flatten(3)).unflatten(3, image.shape[3:])
+    return product
 
 
 def _blocks(matrix: Tensor) -> list[tuple[slice, slice]]:

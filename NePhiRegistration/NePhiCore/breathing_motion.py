@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ import torch
 from .coordinate_updates import Bell, CoordinateUpdate, Ramp, Term, Waves, split_update
 from .errors import SettingsError
 
-Points = np.ndarray | torch.Tensor
+Points = TypeVar("Points", np.ndarray, torch.Tensor)
 _NO_WINDOW = float("inf")
 # Small enough for the processor's cache: a million points take a third of the time.
 _POINTS_AT_ONCE = 1 << 17
@@ -50,18 +51,20 @@ class BreathingMotion:
 
     def exhale_to_inhale_with_determinant(self, points_ras_mm: Points) -> tuple[Points, Points]:
         """The inhale points (..., 3) and the determinant (...) in one pass."""
-        return _answer_in_kind(points_ras_mm, self._forward)
+        points_inhale_ras_mm, determinant = _answer_in_kind(points_ras_mm, self._forward)
+        return points_inhale_ras_mm, determinant
 
     def _forward(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        columns = (points + points.new_tensor(self.offset_ras_mm)).unbind(-1)
-        determinant = torch.ones_like(columns[0])
+        x, y, z = (points + points.new_tensor(self.offset_ras_mm)).unbind(-1)
+        columns, determinant = (x, y, z), torch.ones_like(x)
         for update in self.updates:
             columns, factor = update.apply(columns)
             determinant = determinant * factor
         return torch.stack(columns, -1), determinant
 
     def _backward(self, points: torch.Tensor) -> tuple[torch.Tensor]:
-        columns = points.unbind(-1)
+        x, y, z = points.unbind(-1)
+        columns = x, y, z
         for update in reversed(self.updates):
             columns = update.invert(columns)
         return (torch.stack(columns, -1) - points.new_tensor(self.offset_ras_mm),)
@@ -154,7 +157,7 @@ def _random_waves(rng: np.random.Generator, strength: float) -> Waves:
     vectors = 2 * np.pi * directions / (np.linalg.norm(directions, axis=1) * wavelengths)[:, None]
     amplitudes = strength * 0.03 * rng.normal(size=8) * wavelengths / (2 * np.pi)
     phases = rng.uniform(0, 2 * np.pi, 8)
-    return Waves(amplitudes, vectors, phases)
+    return Waves(tuple(amplitudes), vectors, tuple(phases))
 
 
 def _random_offset(rng: np.random.Generator, max_offset_mm: float) -> tuple[float, float, float]:
@@ -162,7 +165,9 @@ def _random_offset(rng: np.random.Generator, max_offset_mm: float) -> tuple[floa
     return tuple((offset * min(1.0, max_offset_mm / np.linalg.norm(offset))).tolist())
 
 
-def _answer_in_kind(points_ras_mm: Points, function: Callable[[torch.Tensor], tuple]) -> tuple[Points, ...]:
+def _answer_in_kind(
+    points_ras_mm: Points, function: Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+) -> tuple[Points, ...]:
     """function's results for points (..., 3), tensors for a tensor, arrays for an array."""
     if isinstance(points_ras_mm, torch.Tensor):
         return function(points_ras_mm)

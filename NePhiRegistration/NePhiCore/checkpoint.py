@@ -11,11 +11,13 @@ import warnings
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from .errors import ModelFileError, SettingsError
 from .model import ModelConfig, NePhiModel
+from .output_files import StagedOutputs
 
 FORMAT = "nephi-model"
 FORMAT_VERSION = 1
@@ -40,11 +42,15 @@ class LoadedModel:
     model: NePhiModel
     sha256: str
     file_name: str
-    origin: dict
+    origin: dict[str, Any]
 
 
-def save_checkpoint(path: Path, model: NePhiModel, origin: dict) -> None:
-    """Write weights, config and origin to one file."""
+def save_checkpoint(path: Path, model: NePhiModel, origin: dict[str, Any]) -> None:
+    """Write weights, config and origin to one file, which is there whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written; a file that was there before is as it was.
+    """
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -52,7 +58,10 @@ def save_checkpoint(path: Path, model: NePhiModel, origin: dict) -> None:
         "origin": origin,
         "weights": {name: value.detach().cpu() for name, value in model.state_dict().items()},
     }
-    torch.save(content, path)
+    written = io.BytesIO()
+    torch.save(content, written)
+    with StagedOutputs() as outputs:
+        outputs.stage(path).write_bytes(written.getvalue())
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> LoadedModel:
@@ -85,7 +94,7 @@ def _read_bytes(path: Path) -> bytes:
         raise ModelFileError(f"The model file {path} cannot be read: {error.strerror or error}.") from error
 
 
-def _unpack(path: Path, data: bytes) -> dict:
+def _unpack(path: Path, data: bytes) -> dict[str, Any]:
     try:
         _check_archive(path, data)
         with warnings.catch_warnings():
@@ -139,8 +148,9 @@ def _check_named(archive: zipfile.ZipFile) -> None:
                     raise pickle.UnpicklingError(f"it names {str(argument)[:100]!r}")
 
 
-def _build(path: Path, content: dict) -> NePhiModel:
-    config, weights = content.get("config"), content.get("weights")
+def _build(path: Path, content: dict[str, Any]) -> NePhiModel:
+    config: Any = content.get("config")
+    weights: Any = content.get("weights")
     known = {field.name for field in fields(ModelConfig)}
     if not isinstance(config, dict) or set(config) != known:
         got = sorted(config) if isinstance(config, dict) else type(config).__name__

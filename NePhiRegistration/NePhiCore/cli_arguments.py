@@ -9,7 +9,7 @@ from pathlib import Path
 from NePhiBatch.batch_arguments import add_batch, add_report
 
 from . import __version__
-from .cli_options import EXIT_CODES, MODEL_HELP, Parser, add_method, add_running
+from .cli_options import EXIT_CODES, MODEL_HELP, Commands, Options, Parser, add_method, add_running
 
 DATASETS = ("dirlab-copdgene", "dirlab-4dct", "csv")
 
@@ -39,7 +39,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
-def _add_register(commands) -> None:
+def _add_register(commands: Commands) -> None:
     parser = commands.add_parser(
         "register",
         help="register two CT images",
@@ -60,7 +60,7 @@ def _add_register(commands) -> None:
     add_running(running)
 
 
-def _add_outputs(group) -> None:
+def _add_outputs(group: Options) -> None:
     def add(name: str, metavar: str, text: str, required: bool = False) -> None:
         group.add_argument(name, type=Path, metavar=metavar, required=required, help=text)
 
@@ -74,7 +74,7 @@ def _add_outputs(group) -> None:
     add("--lung-function", "DIR", f"folder for the lung function maps of an inhale and exhale pair: {maps}")
 
 
-def _add_inputs(group) -> None:
+def _add_inputs(group: Options) -> None:
     def add(name: str, metavar: str, text: str) -> None:
         group.add_argument(name, type=Path, metavar=metavar, help=text)
 
@@ -88,7 +88,7 @@ def _add_inputs(group) -> None:
     group.add_argument("--inhale", choices=("fixed", "moving"), help=which)
 
 
-def _add_demo(commands) -> None:
+def _add_demo(commands: Commands) -> None:
     parser = commands.add_parser(
         "demo",
         help="make a breathing phantom, register it and compare with the truth",
@@ -105,7 +105,7 @@ def _add_demo(commands) -> None:
     add_running(parser)
 
 
-def _add_evaluate(commands) -> None:
+def _add_evaluate(commands: Commands) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="register all pairs of a data set and measure the results",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from .errors import SettingsError
 from .settings import DEVICES, PRESETS, settings_for
@@ -16,6 +16,10 @@ EXIT_CODES = (
 MODEL_HELP = "other weights than those that came with the package"
 
 
+Options: TypeAlias = argparse._ActionsContainer  # a parser or a group of one; argparse names it for itself only
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
 class Parser(argparse.ArgumentParser):
     """Raises what argparse would print with the usage, so that every complaint is one line of one form."""
 
@@ -23,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         raise SettingsError(f"{message} (see {self.prog} --help).")
 
 
-def add_method(group) -> None:
+def add_method(group: Options) -> None:
     """Preset and settings, as ``register_command.chosen_settings`` reads them."""
     group.add_argument(
         "--preset",
@@ -46,7 +50,7 @@ def add_method(group) -> None:
     add("--seed", int, "S", "seed of every random draw", balanced.seed)
 
 
-def add_running(group) -> None:
+def add_running(group: Options) -> None:
     """Where to compute, and whether to say how far it is."""
     group.add_argument("--device", choices=DEVICES, help="where to compute (default auto: a GPU if there is one)")
     group.add_argument("--quiet", action="store_true", help="no progress")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .errors import RegistrationCancelled
-from .interruption import Interruption
+from .interruption import StopSign
 from .progress import Progress, ProgressCallback
 
 # Share of the run at which each step of the command begins; what lies between is the registration's own.
@@ -30,7 +30,7 @@ class Run:
     def __init__(
         self,
         display: ProgressCallback,
-        interruption: Interruption,
+        interruption: StopSign,
         keep_partial: bool = False,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:

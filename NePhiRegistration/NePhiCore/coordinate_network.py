@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
@@ -33,6 +35,8 @@ class CoordinateNetwork(nn.Module):
         layers: number of hidden layers, at least 1.
     """
 
+    frequencies: Tensor
+
     def __init__(
         self,
         global_channels: int = 32,
@@ -53,10 +57,10 @@ class CoordinateNetwork(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        for layer in self.synthesis:
+        for layer in _linear(self.synthesis):
             bound = math.sqrt(6.0 / layer.in_features)
             nn.init.uniform_(layer.weight, -bound, bound)
-        for layer in self.modulation:
+        for layer in _linear(self.modulation):
             nn.init.constant_(layer.bias, 0.5)
         nn.init.zeros_(self.output.weight)
 
@@ -66,12 +70,18 @@ class CoordinateNetwork(nn.Module):
         state = torch.cat([phase.sin(), phase.cos()], -1)
         local = code.local_at(points_norm)
         amplitude = state
-        layers = zip(self.synthesis, self.modulation, self.global_modulation)
+        layers = zip(*map(_linear, (self.synthesis, self.modulation, self.global_modulation)))
         for synthesis, modulation, global_modulation in layers:
             shift = global_modulation(code.global_code)[:, None]
             amplitude = F.relu(_of_both(modulation, amplitude, local) + shift)
             state = amplitude * synthesis(state).sin()
-        return self.output(state)
+        displacement: Tensor = self.output(state)
+        return displacement
+
+
+def _linear(layers: nn.ModuleList) -> Iterable[nn.Linear]:
+    """The same, of the type that torch's list of layers does not keep."""
+    return cast("Iterable[nn.Linear]", layers)
 
 
 def _of_both(layer: nn.Linear, first: Tensor, second: Tensor) -> Tensor:

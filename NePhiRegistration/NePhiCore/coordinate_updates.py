@@ -11,6 +11,8 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from typing import TypeVar
 
 import torch
 
@@ -23,6 +25,7 @@ _LAST_STEP_MM = 1e-3
 # Three or four are needed; 2/3 to this power makes a metre 1e-8 mm.
 _MOST_STEPS = 64
 Columns = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+_Kind = TypeVar("_Kind", bound="_Bump")
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,16 @@ class _Bump:
         object.__setattr__(self, "centre", tuple(map(float, self.centre)))
         object.__setattr__(self, "widths", tuple(map(float, self.widths)))
 
-    def scaled(self, factor: float) -> Term:
+    def scaled(self: _Kind, factor: float) -> _Kind:
         return dataclasses.replace(self, amplitude=factor * self.amplitude)
 
-    def _window(self, columns_ras_mm: Columns, axes: Iterable[int]) -> torch.Tensor | float:
+    def _window(self, columns_ras_mm: Columns, axes: Iterable[int]) -> torch.Tensor:
         """amplitude * exp(-sum(q^2) / 2) over those of the axes where the width is finite."""
         finite = [a for a in axes if math.isfinite(self.widths[a])]
         squares = [((columns_ras_mm[a] - self.centre[a]) / self.widths[a]).square() for a in finite]
-        return self.amplitude * torch.exp(-0.5 * sum(squares)) if squares else self.amplitude
+        if not squares:
+            return torch.full_like(columns_ras_mm[0], self.amplitude)
+        return self.amplitude * torch.exp(-0.5 * reduce(torch.add, squares))
 
 
 class Bell(_Bump):
@@ -160,7 +165,8 @@ class CoordinateUpdate:
         return columns
 
     def _with_coordinate(self, columns_ras_mm: Columns, coordinate: torch.Tensor) -> Columns:
-        return tuple(coordinate if axis == self.axis else old for axis, old in enumerate(columns_ras_mm))
+        x, y, z = (coordinate if axis == self.axis else old for axis, old in enumerate(columns_ras_mm))
+        return x, y, z
 
 
 def split_update(axis: int, terms: tuple[Term, ...]) -> tuple[CoordinateUpdate, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_run import Run
-from .output_paths import OutputPaths, made_folder
+from .output_paths import OutputPaths, made_folder, paths_in
 from .settings import settings_for
 
 # As in register_command: torch is not loaded before the arguments are known to be good.
@@ -43,16 +43,8 @@ def demo_command(options: Namespace, run: Run) -> str:
 
 
 def _output_paths(folder: Path) -> OutputPaths:
-    return OutputPaths(
-        transform=folder / "transform.h5",
-        inverse_transform=folder / "inverse.h5",
-        warped=folder / "warped.nii.gz",
-        jacobian=folder / "jacobian.nii.gz",
-        report=folder / "report.json",
-        overview=folder / "overview.png",
-        fixed=folder / "fixed.nii.gz",
-        moving=folder / "moving.nii.gz",
-    )
+    images = {name: folder / f"{name}.nii.gz" for name in ("fixed", "moving")}
+    return paths_in(folder, overview=folder / "overview.png", **images)
 
 
 def _breathing_pair(seed: int) -> Pair:

@@ -84,7 +84,8 @@ class _GridBetweenCubes:
     def displacement_ras_mm(self, index: np.ndarray, shift_norm: Tensor) -> np.ndarray:
         """(N, 3) float64."""
         shift_ras = shift_norm.double().cpu().numpy() @ self._norm_to_ras[:3, :3].T
-        return transform_points(self._ijk_to_shift_ras, self._ijk(index)) + shift_ras
+        displacement: np.ndarray = transform_points(self._ijk_to_shift_ras, self._ijk(index)) + shift_ras
+        return displacement
 
     def _ijk(self, index: np.ndarray) -> np.ndarray:
         return np.stack(np.unravel_index(index, self._shape)[::-1], -1)
@@ -93,13 +94,15 @@ class _GridBetweenCubes:
 class _Evaluation:
     """A network at points of the cube, with its code, telling how far it is."""
 
-    def __init__(self, network: CoordinateNetwork, code: LatentCode, on_chunk, total: int) -> None:
+    def __init__(
+        self, network: CoordinateNetwork, code: LatentCode, on_chunk: Callable[[float], None], total: int
+    ) -> None:
         self._network, self._code = network, _ReadCode(code.global_code, code.local_code)
         self._on_chunk, self._total, self._done = on_chunk, total, 0
 
     def __call__(self, points_norm: Tensor) -> Tensor:
         """(N, 3) -> (N, 3) displacement, cube units."""
-        shift = self._network(points_norm[None], self._code)[0]
+        shift: Tensor = self._network(points_norm[None], self._code)[0]
         self._done += len(points_norm)
         self._on_chunk(self._done / self._total)
         return shift

@@ -35,7 +35,7 @@ def read_dicom_series(folder: Path, name: str) -> sitk.Image:
     reader.SetFileNames(files)
     try:
         with quiet_itk():
-            image = reader.Execute()
+            image: sitk.Image = reader.Execute()
     except RuntimeError as error:
         raise InvalidVolumeError(
             f"{name}: the DICOM series in {folder} cannot be read; a slice is damaged or two have the same place. "
@@ -58,7 +58,9 @@ def _largest_series(folder: Path, name: str) -> tuple[str, ...]:
         check_name_is_text(entry.path, name, InvalidVolumeError)
     with quiet_itk():
         series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-        files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier) for identifier in series]
+        files: list[tuple[str, ...]] = [
+            sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier) for identifier in series
+        ]
     if not series:
         raise InvalidVolumeError(
             f"{name}: {folder} is a folder without DICOM slices. Give an image file, or the folder that holds the "

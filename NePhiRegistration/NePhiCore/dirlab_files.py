@@ -21,7 +21,7 @@ import numpy as np
 from .dirlab_cases import CaseSize, DirLabCase
 from .errors import InvalidLandmarksError, InvalidVolumeError, NePhiError
 from .geometry import ImageGeometry, transform_points
-from .paths import check_is_file
+from .paths import check_is_file, read_small_file
 from .volume import Volume, check_volume
 
 _OFFSET_HU = 1024
@@ -29,7 +29,7 @@ _OFFSET_HU = 1024
 _BELOW_AIR = (-1000, -100)
 _MOST_BELOW_AIR = 0.01  # share of the voxels
 _DIRECTION = np.diag([-1.0, -1.0, -1.0])  # i to the left, j to the back, k down, in RAS
-_LARGEST_TEXT_BYTES = 2**20
+_LARGEST_TEXT_MIB = 1
 
 
 def read_scan(case: DirLabCase, phase: str) -> tuple[Volume, np.ndarray]:
@@ -87,7 +87,8 @@ def read_headerless(path: Path, size: CaseSize) -> np.ndarray:
         raise InvalidVolumeError(
             f"{path.name} holds HU, DIR-Lab stores HU + {_OFFSET_HU}: it was converted. Unpack the download again."
         )
-    return (np.maximum(stored, 0) - np.int16(_OFFSET_HU)).reshape(size.voxels_ijk[::-1])
+    hu: np.ndarray = np.maximum(stored, 0) - np.int16(_OFFSET_HU)
+    return hu.reshape(size.voxels_ijk[::-1])
 
 
 def read_voxel_landmarks(path: Path, geometry: ImageGeometry) -> np.ndarray:
@@ -125,12 +126,10 @@ def _one(case: DirLabCase, phase: str, kind: str, error: type[NePhiError]) -> Pa
 
 
 def _text(path: Path) -> str:
-    check_is_file(path, path.name, InvalidLandmarksError)
+    content = read_small_file(path, "landmarks", _LARGEST_TEXT_MIB, InvalidLandmarksError)
     try:
-        if path.stat().st_size > _LARGEST_TEXT_BYTES:
-            raise InvalidLandmarksError(f"{path.name} is too large for a landmark file. Unpack the download again.")
-        return path.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise InvalidLandmarksError(f"{path.name} is no text file. Unpack the download again.") from error
 
 

@@ -7,6 +7,7 @@ Slicer) does. ITK would leave a point outside the grid where it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,8 @@ def sample(field: DisplacementField, points_ras_mm: np.ndarray) -> np.ndarray:
 
 def map_points(field: DisplacementField, points_ras_mm: np.ndarray) -> np.ndarray:
     """(N, 3) RAS mm -> p + u(p), (N, 3) float64 RAS mm."""
-    return np.asarray(points_ras_mm, np.float64) + sample(field, points_ras_mm)
+    mapped: np.ndarray = np.asarray(points_ras_mm, np.float64) + sample(field, points_ras_mm)
+    return mapped
 
 
 def displacement_in_block(field: DisplacementField, geometry: ImageGeometry, block: Block) -> np.ndarray:
@@ -131,7 +133,8 @@ def corrected_inverse(inverse: DisplacementField, forward: DisplacementField) ->
 def _depth(points_ijk: np.ndarray, geometry: ImageGeometry) -> np.ndarray:
     """Voxels from points (..., 3) to the nearest face of a grid, negative outside: (...)."""
     last = np.array(geometry.shape_kji[::-1]) - 1
-    return np.minimum(points_ijk, last - points_ijk).min(-1)
+    depth: np.ndarray = np.minimum(points_ijk, last - points_ijk).min(-1)
+    return depth
 
 
 def inverse_consistency_mm(
@@ -139,7 +142,8 @@ def inverse_consistency_mm(
 ) -> np.ndarray:
     """|backward(forward(p)) - p| at points (N, 3) RAS mm -> (N,) float64 mm; 0 where they are exact inverses."""
     returned = map_points(backward, map_points(forward, points_ras_mm))
-    return np.linalg.norm(returned - points_ras_mm, axis=-1)
+    error_mm: np.ndarray = np.linalg.norm(returned - points_ras_mm, axis=-1)
+    return error_mm
 
 
 def warp_volume(
@@ -187,13 +191,23 @@ def warp_mask(
     return warped
 
 
-def _moving_ijk_in_blocks(moving_geometry: ImageGeometry, field: DisplacementField, geometry: ImageGeometry):
+def _moving_ijk_in_blocks(
+    moving_geometry: ImageGeometry, field: DisplacementField, geometry: ImageGeometry
+) -> Iterator[tuple[Block, np.ndarray]]:
     """Yield each block of the fixed grid with the moving voxel indices (k, j, i, 3) that its voxels map to."""
     for block in blocks(geometry.shape_kji):
-        unmoved_ijk = block_points(moving_geometry.ras_to_ijk @ geometry.ijk_to_ras, block)
-        yield block, _mapped_ijk(unmoved_ijk, displacement_in_block(field, geometry, block), moving_geometry)
+        yield block, moving_ijk_in_block(field, geometry, block, moving_geometry)
+
+
+def moving_ijk_in_block(
+    field: DisplacementField, geometry: ImageGeometry, block: Block, moving_geometry: ImageGeometry
+) -> np.ndarray:
+    """Voxel indices (k, j, i, 3) of the moving image that the voxels of a block of the fixed grid map to."""
+    unmoved_ijk = block_points(moving_geometry.ras_to_ijk @ geometry.ijk_to_ras, block)
+    return _mapped_ijk(unmoved_ijk, displacement_in_block(field, geometry, block), moving_geometry)
 
 
 def _mapped_ijk(points_ijk: np.ndarray, displacement_ras_mm: np.ndarray, geometry: ImageGeometry) -> np.ndarray:
     """Move voxel indices (..., 3) of a grid by displacements (..., 3) mm in RAS."""
-    return points_ijk + displacement_ras_mm @ geometry.ras_to_ijk[:3, :3].T
+    mapped: np.ndarray = points_ijk + displacement_ras_mm @ geometry.ras_to_ijk[:3, :3].T
+    return mapped

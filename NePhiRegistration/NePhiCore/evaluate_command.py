@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from . import __version__
 from .cli_run import Run
 from .errors import OutputError, RegistrationCancelled, reason_of
 from .evaluation_cases import EvaluationCase, EvaluationSet, find_evaluation_set
@@ -86,8 +85,10 @@ class _Outputs:
             if os.path.realpath(path) in read:
                 raise OutputError(f"{path} is an input too, and would be replaced. Choose another --output.")
 
-    def write(self, rows: Sequence[Row], about: dict, case: EvaluationCase, result: RegistrationResult | None) -> None:
-        """Write everything known after a case; all files or none."""
+    def write(
+        self, rows: Sequence[Row], about: dict[str, Any], case: EvaluationCase, result: RegistrationResult | None
+    ) -> None:
+        """Write everything known after a case; all files or none. A case without a result keeps no maps of old."""
         from .transform_io import write_displacement
 
         standing = self.standing()
@@ -100,20 +101,28 @@ class _Outputs:
             if result is not None:
                 for what, path in self.transforms(case).items():
                     write_displacement(staged.stage(path), getattr(result, what))
+        if result is None:
+            _remove(self.transforms(case).values())
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}, of an earlier run, cannot be removed ({error.strerror}).") from error
 
 
 def _about(source: Path, found: EvaluationSet, settings: RegistrationSettings, model: LoadedModel) -> dict[str, object]:
     """What settings.json holds; the first registration adds device and threads."""
+    from .registration import provenance_of
+
     return {
         "dataset": found.dataset,
         "source": Path(os.path.abspath(source)).name,
         "fixed": found.fixed,
         "cases": [case.name for case in found.cases],
-        "version": __version__,
-        "model": model.file_name,
-        "model_sha256": model.sha256,
-        "settings": settings.as_dict(),
-        "seed": settings.seed,
+        **provenance_of(model, settings),
     }
 
 
@@ -158,12 +167,14 @@ def _figures_of(
         return None, {"error": reason_of(error)}
 
 
-def _title(about: dict) -> str:
+def _title(about: dict[str, Any]) -> str:
     fixed = f", {about['fixed']} fixed" if about["fixed"] else ""
     return f"{about['source']} ({about['dataset']}{fixed}), preset {about['settings']['preset']}, {about['model']}"
 
 
-def _summary(rows: Sequence[Row], about: dict, settings: RegistrationSettings, outputs: _Outputs, run: Run) -> str:
+def _summary(
+    rows: Sequence[Row], about: dict[str, Any], settings: RegistrationSettings, outputs: _Outputs, run: Run
+) -> str:
     done = len(rows) - len(run.failed)
     how = f"{settings.preset}, {settings.iterations} iterations, {about.get('device', settings.device)}"
     fixed = f" with {about['fixed']} fixed" if about["fixed"] else ""

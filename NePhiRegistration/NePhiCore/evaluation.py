@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from .checkpoint import LoadedModel
 from .cli_run import Run
@@ -39,12 +40,11 @@ def evaluate_pair(
     figures = _figures(quality)
     figures["seconds"] = sum(result.seconds_by_step.values())
     figures["peak_memory_mib"] = peak_memory_bytes(device) / 2**20
-    if "tre_mm" in quality:
-        figures |= _errors(pair, result, quality["tre_mm"])
+    figures |= _errors(pair, result, quality)
     return result, figures
 
 
-def _figures(quality: dict) -> Row:
+def _figures(quality: dict[str, Any]) -> Row:
     jacobian, returned = quality["jacobian"], quality["inverse_consistency_mm"]
     similarity = quality["similarity"]
     return {
@@ -61,10 +61,13 @@ def _figures(quality: dict) -> Row:
     }
 
 
-def _errors(pair: Pair, result: RegistrationResult, tre: dict) -> Row:
-    snapped = snapped_registration_error(
-        result.fixed_to_moving, pair.fixed_landmarks_ras_mm, pair.moving_landmarks_ras_mm, pair.moving.geometry
-    )
+def _errors(pair: Pair, result: RegistrationResult, quality: dict[str, Any]) -> Row:
+    """At the landmarks; nothing where there are none."""
+    fixed, moving = pair.fixed_landmarks_ras_mm, pair.moving_landmarks_ras_mm
+    if fixed is None or moving is None:
+        return {}
+    tre = quality["tre_mm"]
+    snapped = snapped_registration_error(result.fixed_to_moving, fixed, moving, pair.moving.geometry)
     kinds = {"tre_before": tre["before"], "tre": tre["after"], "tre_snapped": dataclasses.asdict(snapped)}
     figures = {f"{kind}_{name}_mm": value for kind, values in kinds.items() for name, value in values.items()}
     return {"landmarks": tre["landmarks"], **figures}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import DependencyError, OutputError
 from .evaluation_table import Row, mean_row
@@ -30,12 +30,12 @@ def check_plot_possible() -> None:
         DependencyError: matplotlib is not installed.
     """
     try:
-        import matplotlib.backends.backend_agg  # noqa: F401
+        import matplotlib.backends.backend_agg  # noqa: F401 (is it there?)
     except ImportError as error:
         raise DependencyError(f"The plot needs matplotlib ({error}): pip install nephi-registration[plot]") from error
 
 
-def write_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
+def write_plot(path: str | os.PathLike[str], rows: Sequence[Row], title: str) -> None:
     """Write the plot as a PNG file: a line for each case and one for the mean.
 
     Args:
@@ -107,7 +107,7 @@ def _write(panel: Axes, text: str, value: float, row: float) -> None:
     panel.set_xlim(right=max(panel.get_xlim()[1], value / (1 - needed)))
 
 
-def _columns(rows: list[Row], *names: str) -> list[list]:
+def _columns(rows: list[Row], *names: str) -> list[list[Any]]:
     """The heights of the rows that have the figures, then the figures, name by name."""
     having = [(-number, *(row[name] for name in names)) for number, row in enumerate(rows) if names[0] in row]
     return [list(column) for column in zip(*having)] if having else [[] for _ in range(len(names) + 1)]

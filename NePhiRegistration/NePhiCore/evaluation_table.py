@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import Any
 
 # One case: its name under "case", figures under the names below; "error" instead of them where it failed.
-Row = dict[str, object]
+Row = dict[str, Any]
 
 COLUMNS = (
     "case",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,10 +11,8 @@ from pathlib import Path
 
 from .errors import OutputError
 
-try:
+if sys.platform != "win32":  # which has no such locks
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.01
@@ -30,7 +29,7 @@ def turn_in(folders: Iterable[Path]) -> Iterator[None]:
         OutputError: another process keeps a folder for longer than moving files can take.
     """
     with ExitStack() as held:
-        if fcntl is not None:
+        if sys.platform != "win32":
             for folder in sorted(set(folders)):  # always in one order, or two processes could wait for each other
                 _take(folder, held)
         yield

@@ -17,7 +17,7 @@ import numpy as np
 from .displacement_field import DisplacementField, displacement_in_block
 from .errors import InvalidVolumeError
 from .geometry import ImageGeometry
-from .voxel_reading import Block, blocks
+from .voxel_reading import Block, blocks, with_rim
 
 SMALLEST_FOR_LOG = 1e-9
 
@@ -156,15 +156,16 @@ def _edges_in_blocks(
         inside = None if mask is None else np.asarray(mask[block], bool)
         if inside is not None and not inside.any():
             continue
-        wide = tuple(slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(block, geometry.shape_kji))
+        wide, inner = with_rim(block, geometry.shape_kji)
         displacement = np.ascontiguousarray(np.moveaxis(displacement_in_block(field, geometry, wide), -1, 0))
-        trim = (slice(None), *(slice(s.start - w.start, s.stop - w.start) for s, w in zip(block, wide)))
+        trim = (slice(None), *inner)
         edges = []
         for axis_ijk, axis_kji in enumerate((2, 1, 0)):
             sides = (side[trim] for side in _one_sided_differences(displacement, axis_kji + 1))
             chosen = (side if inside is None else side[:, inside] for side in sides)
             voxel_edge = geometry.ijk_to_ras[:3, axis_ijk].astype(np.float32)
-            edges.append(tuple(side + voxel_edge.reshape(3, *[1] * (side.ndim - 1)) for side in chosen))
+            backward, forward = (side + voxel_edge.reshape(3, *[1] * (side.ndim - 1)) for side in chosen)
+            edges.append((backward, forward))
         yield block, edges
 
 
@@ -186,7 +187,7 @@ def _one_sided_minimum(edges: _Edges, geometry: ImageGeometry) -> np.ndarray:
     scale = 1 / _voxel_determinant(geometry)
     crosses = [_cross(edge_j, edge_k) for edge_j, edge_k in product(edges[1], edges[2])]
     determinants = (_dot(edge_i, cross) * scale for edge_i, cross in product(edges[0], crosses))
-    smallest = next(determinants)
+    smallest: np.ndarray = next(determinants)
     for determinant in determinants:
         np.minimum(smallest, determinant, out=smallest)
     return smallest
@@ -194,11 +195,13 @@ def _one_sided_minimum(edges: _Edges, geometry: ImageGeometry) -> np.ndarray:
 
 def _voxel_determinant(geometry: ImageGeometry) -> np.float32:
     """Signed volume of a voxel, mm^3; negative where the grid is left-handed."""
-    return np.float32(np.linalg.det(geometry.ijk_to_ras[:3, :3]))
+    determinant: np.float32 = np.float32(np.linalg.det(geometry.ijk_to_ras[:3, :3]))
+    return determinant
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    product: np.ndarray = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return product
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -7,10 +7,12 @@ LPS, ITK's frame, appears only in ``itk_bridge``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .errors import InvalidVolumeError
 
@@ -45,7 +47,13 @@ class ImageGeometry:
         object.__setattr__(self, "shape_kji", shape)
 
     @classmethod
-    def from_spacing(cls, shape_kji, spacing_mm, origin_ras_mm=(0.0, 0.0, 0.0), direction=None) -> ImageGeometry:
+    def from_spacing(
+        cls,
+        shape_kji: tuple[int, int, int],
+        spacing_mm: Sequence[float] | np.ndarray,
+        origin_ras_mm: ArrayLike = (0.0, 0.0, 0.0),
+        direction: ArrayLike | None = None,
+    ) -> ImageGeometry:
         """Grid from spacing (i, j, k) mm, RAS origin of voxel (0, 0, 0) and a 3 x 3 matrix of axis columns in RAS.
 
         Raises:
@@ -60,7 +68,7 @@ class ImageGeometry:
             spacing_mm, float
         )
         matrix[:3, 3] = origin_ras_mm
-        return cls(tuple(shape_kji), matrix)
+        return cls(shape_kji, matrix)
 
     @cached_property
     def ras_to_ijk(self) -> np.ndarray:
@@ -69,12 +77,14 @@ class ImageGeometry:
     @cached_property
     def spacing_mm(self) -> np.ndarray:
         """(3,) distance between voxel centres along i, j, k."""
-        return np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        lengths: np.ndarray = np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        return lengths
 
     @cached_property
     def direction(self) -> np.ndarray:
         """(3, 3) unit axis vectors of i, j, k as columns, in RAS."""
-        return self.ijk_to_ras[:3, :3] / self.spacing_mm
+        axes: np.ndarray = self.ijk_to_ras[:3, :3] / self.spacing_mm
+        return axes
 
     @property
     def origin_ras_mm(self) -> np.ndarray:
@@ -125,4 +135,5 @@ class ImageGeometry:
 
 def transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Apply a (4, 4) affine matrix to points (..., 3); same frame rules as the matrix."""
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
+    moved: np.ndarray = points @ matrix[:3, :3].T + matrix[:3, 3]
+    return moved

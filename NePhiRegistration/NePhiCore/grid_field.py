@@ -76,13 +76,13 @@ def cubic_slabs(field: DisplacementField, geometry: ImageGeometry) -> Iterator[t
             f"The field's axes {field.geometry.direction.tolist()} are not those of the grid "
             f"{geometry.direction.tolist()}. Sample it on a grid with these axes first."
         )
-    i_taps, j_taps, k_taps = (
+    i_taps, j_taps, (k_indices, k_weights) = (
         _taps(np.arange(count) * scale[axis] + to_field_ijk[axis, 3], field.geometry.shape_kji[2 - axis])
         for axis, count in enumerate(geometry.shape_kji[::-1])
     )
     for start in range(0, geometry.shape_kji[0], _SLICES_AT_ONCE):
         slices = slice(start, min(start + _SLICES_AT_ONCE, geometry.shape_kji[0]))
-        values = _interpolate(field.displacement_ras_mm, 0, tuple(part[slices] for part in k_taps))
+        values = _interpolate(field.displacement_ras_mm, 0, (k_indices[slices], k_weights[slices]))
         values = _interpolate(_interpolate(values, 1, j_taps), 2, i_taps)
         yield slices, DisplacementField(values, _slab(geometry, slices))
 
@@ -125,7 +125,7 @@ def _interpolate(values: np.ndarray, axis: int, taps: tuple[np.ndarray, np.ndarr
     indices, weights = taps
     shape = [1] * values.ndim
     shape[axis] = -1
-    total = np.take(values, indices[:, 0], axis) * weights[:, 0].reshape(shape)
+    total: np.ndarray = np.take(values, indices[:, 0], axis) * weights[:, 0].reshape(shape)
     for tap in range(1, 4):
         total += np.take(values, indices[:, tap], axis) * weights[:, tap].reshape(shape)
     return total

@@ -53,7 +53,7 @@ def read_mask(path: Path | str, geometry: ImageGeometry, name: str = "mask") -> 
     check_mask_grid(path, own_geometry, geometry, name)
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
         raise InvalidVolumeError(f"{name}: {path} holds NaN or infinite voxels. Write 0 outside the lungs, 1 inside.")
-    mask = voxels != 0
+    mask: np.ndarray = voxels != 0
     if not mask.any():
         raise InvalidVolumeError(f"{name}: {path} is empty, every voxel is 0. Mark the lungs with any other value.")
     return mask

@@ -8,12 +8,20 @@ import threading
 import time
 from contextlib import suppress
 from types import FrameType
+from typing import Any, Protocol
 
 # Ctrl-C, kill, and a terminal that is closed, which Windows does not have.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_HANG_UP = getattr(signal, "SIGHUP", None)
+_SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 # One Ctrl-C may arrive twice, directly and through the process group (make, timeout).
 _SAME_S = 0.5
+
+
+class StopSign(Protocol):
+    """Whatever knows, when it is looked at, whether to stop."""
+
+    @property
+    def happened(self) -> bool: ...
 
 
 class Interruption:
@@ -26,12 +34,13 @@ class Interruption:
     def __init__(self) -> None:
         self.happened = False
         self._first_s = 0.0
-        self._before: dict[signal.Signals, object] = {}
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            heeds_hang_up = _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN
-            numbers = (*_SIGNALS, _HANG_UP) if heeds_hang_up else _SIGNALS
+            numbers = _SIGNALS
+            if _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN:
+                numbers = (*_SIGNALS, _HANG_UP)
             self._before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 

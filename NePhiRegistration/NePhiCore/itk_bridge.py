@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -27,10 +28,14 @@ _stderr_lock = threading.RLock()
 def flip_lps_ras(vectors: np.ndarray) -> np.ndarray:
     """(..., 3) points or displacements, LPS mm to RAS mm or back; keeps a floating dtype."""
     vectors = np.asarray(vectors)
-    return vectors * np.diag(FLIP_LPS_RAS)[:3].astype(vectors.dtype)
+    flipped: np.ndarray = vectors * np.diag(FLIP_LPS_RAS)[:3].astype(vectors.dtype)
+    return flipped
 
 
-def geometry_of(header: sitk.Image | sitk.ImageFileReader) -> ImageGeometry:
+_Header = TypeVar("_Header", sitk.Image, sitk.ImageFileReader)
+
+
+def geometry_of(header: _Header) -> ImageGeometry:
     """Geometry of a three-dimensional ITK image, or of a reader that has read the header of one.
 
     Raises:

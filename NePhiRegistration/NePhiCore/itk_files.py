@@ -14,7 +14,7 @@ from .errors import InvalidVolumeError, OutputError
 from .geometry import ImageGeometry
 from .itk_bridge import geometry_of, itk_image, quiet_itk
 from .nifti_header import check_nifti
-from .paths import check_is_file, full_suffix
+from .paths import check_is_file, full_suffix, holds_hdf5
 from .voxel_files import check_voxel_files
 
 # Each of these formats is one file, so that it can be replaced as a whole; .nhdr and .mhd keep voxels in a second one.
@@ -39,11 +39,16 @@ def peek_header(path: Path, name: str) -> sitk.ImageFileReader:
     """The same without a look at the voxels, for which a file may have to be read whole.
 
     Raises:
-        InvalidVolumeError: missing, not a file, no image, voxels in a file elsewhere, not three-dimensional, absurdly
-            large, spacing that is not positive, axes that are not independent.
+        InvalidVolumeError: missing, not a file, no image, HDF5, voxels in a file elsewhere, not three-dimensional,
+            absurdly large, spacing that is not positive, axes that are not independent.
     """
     check_is_file(path, name, InvalidVolumeError)
     check_voxel_files(path, name)
+    if holds_hdf5(path):
+        raise InvalidVolumeError(
+            f"{name}: {path} is HDF5 (MINC, or ITK's own), which is not read: where it is damaged, ITK crashes. "
+            "Convert it to NRRD, NIfTI or MetaImage."
+        )
     header = sitk.ImageFileReader()
     header.SetFileName(str(path))
     try:
@@ -65,7 +70,8 @@ def read_voxels(header: sitk.ImageFileReader, name: str) -> sitk.Image:
     """
     try:
         with quiet_itk():
-            return header.Execute()
+            image: sitk.Image = header.Execute()
+            return image
     except RuntimeError as error:
         raise InvalidVolumeError(
             f"{name}: the header of {header.GetFileName()} can be read, its voxels cannot: the file is truncated or "
@@ -144,7 +150,7 @@ def _check_size(header: sitk.ImageFileReader, path: Path, name: str) -> None:
         raise InvalidVolumeError(
             f"{name}: {path} has size {' x '.join(map(str, size))}; a three-dimensional image is needed. {hint}"
         )
-    bits = int(re.search(r"(\d+)-bit", sitk.GetPixelIDValueAsString(header.GetPixelID())).group(1))
+    (bits,) = map(int, re.findall(r"(\d+)-bit", sitk.GetPixelIDValueAsString(header.GetPixelID())))
     total_bytes = math.prod(size) * header.GetNumberOfComponents() * bits // 8
     if min(size) < 1 or total_bytes > _LARGEST_IMAGE_BYTES:
         raise InvalidVolumeError(

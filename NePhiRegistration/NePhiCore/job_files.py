@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ _CHOICES = ("lung_function", "inhale")
 _OUTPUT_GRIDS = ("fixed_to_moving", "moving_to_fixed")
 
 
-def write_job(folder: Path, inputs: PairInputs, settings: dict, model_file: str | None) -> Iterator[None]:
+def write_job(folder: Path, inputs: PairInputs, settings: dict[str, Any], model_file: str | None) -> Iterator[None]:
     """Write a job, yielding after each few megabytes so that a window can go on living.
 
     Args:
@@ -59,22 +60,21 @@ def write_job(folder: Path, inputs: PairInputs, settings: dict, model_file: str 
     write_json(folder / JOB, described)
 
 
-def read_job(folder: Path) -> tuple[PairInputs, dict, str | None]:
+def read_job(folder: Path) -> tuple[PairInputs, dict[str, Any], str | None]:
     """Inputs, settings and weights file of a job."""
     described = json.loads((folder / JOB).read_text(encoding="utf-8"))
-    volumes, masks, landmarks = {}, {}, {}
+    parts: dict[str, Any] = {name: described[name] for name in _CHOICES}
     for side in ("fixed", "moving"):
         hu = np.load(folder / f"{side}.npy", allow_pickle=False)
-        volumes[side] = Volume(hu, _geometry(hu, described[side]["ijk_to_ras"]), described[side]["name"])
+        parts[side] = Volume(hu, _geometry(hu, described[side]["ijk_to_ras"]), described[side]["name"])
         labels = [read_array(folder / f"{side}_mask_{n}.npy") for n in range(len(described[f"{side}_mask"]))]
-        masks[f"{side}_mask"] = tuple(
+        parts[f"{side}_mask"] = tuple(
             MaskPart(array, _geometry(array, part["ijk_to_ras"]), part["label"])
             for array, part in zip(labels, described[f"{side}_mask"])
         )
         points = described[f"{side}_landmarks"]
-        landmarks[f"{side}_landmarks_ras_mm"] = None if points is None else np.array(points, float)
-    choices = {name: described[name] for name in _CHOICES}
-    inputs = PairInputs(**volumes, **masks, initial=_initial(folder, described), **landmarks, **choices)
+        parts[f"{side}_landmarks_ras_mm"] = None if points is None else np.array(points, float)
+    inputs = PairInputs(**parts, initial=_initial(folder, described))
     return inputs, described["settings"], described["model_file"]
 
 
@@ -96,9 +96,9 @@ def write_result(folder: Path, outputs: PairOutputs) -> None:
 def read_result(folder: Path) -> PairOutputs:
     """A finished registration; its arrays stay on disk until they are read."""
     described = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    grids = {name: _grid(folder / f"{name}.npy", described["grids"][name]) for name in _OUTPUT_GRIDS}
-    arrays = {name: read_array(folder / f"{name}.npy") for name in described["arrays"]}
-    return PairOutputs(**grids, **arrays, figures=described["figures"])
+    parts: dict[str, Any] = {name: _grid(folder / f"{name}.npy", described["grids"][name]) for name in _OUTPUT_GRIDS}
+    parts |= {name: read_array(folder / f"{name}.npy") for name in described["arrays"]}
+    return PairOutputs(**parts, figures=described["figures"])
 
 
 def write_preview(path: Path, displacement_ras_mm: np.ndarray) -> None:
@@ -123,7 +123,8 @@ def write_array(path: Path, array: np.ndarray) -> Iterator[None]:
 
 def read_array(path: Path) -> np.ndarray:
     """An array that stays on disk until it is read, and cannot be written to."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def write_json(path: Path, value: object) -> None:
@@ -132,16 +133,16 @@ def write_json(path: Path, value: object) -> None:
     os.replace(partial, path)
 
 
-def _geometry(array: np.ndarray, ijk_to_ras: list) -> ImageGeometry:
+def _geometry(array: np.ndarray, ijk_to_ras: list[list[float]]) -> ImageGeometry:
     return ImageGeometry(array.shape[:3], np.array(ijk_to_ras))
 
 
-def _grid(path: Path, ijk_to_ras: list) -> GridData:
+def _grid(path: Path, ijk_to_ras: list[list[float]]) -> GridData:
     array = read_array(path)
     return GridData(array, _geometry(array, ijk_to_ras))
 
 
-def _initial(folder: Path, described: dict) -> np.ndarray | GridData | None:
+def _initial(folder: Path, described: dict[str, Any]) -> np.ndarray | GridData | None:
     if "initial_grid" in described:
         return _grid(folder / "initial.npy", described["initial_grid"])
     return np.array(described["initial_matrix"]) if "initial_matrix" in described else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import InvalidLandmarksError
 from .itk_bridge import flip_lps_ras
-from .paths import check_is_file
+from .paths import read_small_file
 
 # Columns that hold the coordinates -> their frame. Plain x, y, z are ITK's.
 _COLUMNS = {
@@ -25,7 +25,7 @@ _FRAMES = {"0": "RAS", "RAS": "RAS", "1": "LPS", "LPS": "LPS"}
 # Where .fcsv says whether a point was placed: 2 is yes.
 _FCSV_POSITION_STATUS = 14
 _FARTHEST_MM = 1e9
-_LARGEST_FILE_BYTES = 16 * 2**20
+_LARGEST_FILE_MIB = 16
 
 # A line number with the cells of that line.
 _Row = tuple[int, list[str]]
@@ -58,8 +58,8 @@ def read_landmarks(path: Path | str, name: str = "landmarks") -> np.ndarray:
         raise InvalidLandmarksError(f"{name}: {path}: {error}") from error
     if not points:
         raise InvalidLandmarksError(f"{name}: {path} holds no landmarks. Give at least one.")
-    points = np.array(points, np.float64)
-    return flip_lps_ras(points) if frame == "LPS" else points
+    array = np.array(points, np.float64)
+    return flip_lps_ras(array) if frame == "LPS" else array
 
 
 def check_landmark_pair(fixed_ras_mm: np.ndarray, moving_ras_mm: np.ndarray) -> None:
@@ -72,15 +72,10 @@ def check_landmark_pair(fixed_ras_mm: np.ndarray, moving_ras_mm: np.ndarray) -> 
 
 
 def _read_text(path: Path, name: str) -> str:
-    check_is_file(path, name, InvalidLandmarksError)
-    size = path.stat().st_size
-    if size > _LARGEST_FILE_BYTES:
-        raise InvalidLandmarksError(
-            f"{name}: {path} has {size >> 20} MiB, at most {_LARGEST_FILE_BYTES >> 20} are read. Is it a landmark file?"
-        )
+    content = read_small_file(path, name, _LARGEST_FILE_MIB, InvalidLandmarksError)
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise InvalidLandmarksError(f"{name}: {path} is not a text file. Give .csv, .fcsv or .mrk.json.") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +29,7 @@ class LatentCode:
         """z_l at points (B, N, 3) of the cube -> (B, N, C_l)."""
         return read_linear(self.local_code, points_norm)
 
-    def map(self, change) -> LatentCode:
+    def map(self, change: Callable[[Tensor], Tensor]) -> LatentCode:
         """The code with `change` applied to both of its tensors."""
         return LatentCode(change(self.global_code), change(self.local_code))
 

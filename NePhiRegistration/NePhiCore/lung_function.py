@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -68,7 +68,8 @@ def lung_function(
     both = ScannedLungs(fixed, fixed_lungs), ScannedLungs(moving, moving_lungs)
     is_fixed_inhale = both[0].ml > both[1].ml if inhale is None else inhale == "fixed"
     shape = fixed.geometry.shape_kji
-    maps = np.full(shape, OUTSIDE, np.float32), np.full(shape, OUTSIDE, np.float32), np.zeros(shape, np.uint8)
+    jacobian, density = np.full((2, *shape), OUTSIDE, np.float32)
+    maps: tuple[np.ndarray, np.ndarray, np.ndarray] = (jacobian, density, np.zeros(shape, np.uint8))
     gathered = {region: RegionFigures() for region in REGIONS}
     for here in densities_in_lungs(*both, fixed_to_moving):
         det_j = determinant[here.block]
@@ -113,7 +114,7 @@ def _figures(
     return figures
 
 
-def _warnings(figures: dict, at_inhale: ScannedLungs, at_exhale: ScannedLungs) -> Iterator[QualityWarning]:
+def _warnings(figures: dict[str, Any], at_inhale: ScannedLungs, at_exhale: ScannedLungs) -> Iterator[QualityWarning]:
     breath = (at_inhale.ml - at_exhale.ml) / max(at_inhale.ml, at_exhale.ml)
     if breath < 0:
         yield QualityWarning(

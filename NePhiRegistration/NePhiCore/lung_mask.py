@@ -43,8 +43,10 @@ def find_lungs(volume: Volume) -> np.ndarray:
     body, box = _find_body(hu, coarse.morphology, volume.name)
     air = find_lung_air(hu[box], body, coarse.morphology, volume.name)
     sure_and_possible = np.zeros((2, *hu.shape), bool)
-    sure_and_possible[(slice(None), *box)] = _edge_zone(air, _fill_vessels(air, coarse.morphology))
-    return _draw_edge(volume.hu, coarse.factors_kji, *map(coarse.to_image, sure_and_possible), air.upper_hu)
+    for_both = (slice(None), *box)
+    sure_and_possible[for_both] = _edge_zone(air, _fill_vessels(air, coarse.morphology))
+    sure, possible = map(coarse.to_image, sure_and_possible)
+    return _draw_edge(volume.hu, coarse.factors_kji, sure, possible, air.upper_hu)
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,15 @@ class _CoarseGrid:
         flips = tuple(row for row in range(3) if sar_from_kji[row, order[row]] < 0)
         spacing_kji = geometry.spacing_mm[::-1]
         factors = tuple(max(1, round(_COARSE_MM / step)) for step in spacing_kji)
-        return cls(factors, order, flips, Morphology(tuple(float(spacing_kji[a] * factors[a]) for a in order)))
+        s, a, r = (float(spacing_kji[axis] * factors[axis]) for axis in order)
+        return cls(factors, order, flips, Morphology((s, a, r)))
 
     def to_patient(self, array_kji: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.flip(array_kji.transpose(self.order), self.flips))
 
     def to_image(self, array_sar: np.ndarray) -> np.ndarray:
-        return np.flip(array_sar, self.flips).transpose(np.argsort(self.order))
+        array_kji: np.ndarray = np.flip(array_sar, self.flips).transpose(np.argsort(self.order))
+        return array_kji
 
 
 def _check_hounsfield(volume: Volume) -> None:
@@ -130,7 +134,8 @@ def _fill_vessels(air: LungAir, grid: Morphology) -> np.ndarray:
     lungs = np.zeros(labels.shape, bool)
     for n in range(1, int(labels.max()) + 1):
         lungs |= grid.close(labels == n, _VESSEL_MM)
-    return lungs & ~air.excluded
+    lungs &= ~air.excluded
+    return lungs
 
 
 def _edge_zone(air: LungAir, lungs: np.ndarray) -> np.ndarray:
@@ -142,7 +147,9 @@ def _edge_zone(air: LungAir, lungs: np.ndarray) -> np.ndarray:
     return np.stack([sure, add_layer(lungs) & ~air.excluded])
 
 
-def _draw_edge(hu: np.ndarray, factors_kji, sure: np.ndarray, possible: np.ndarray, upper_hu: float) -> np.ndarray:
+def _draw_edge(
+    hu: np.ndarray, factors_kji: tuple[int, ...], sure: np.ndarray, possible: np.ndarray, upper_hu: float
+) -> np.ndarray:
     """(K, J, I) bool from masks (k, j, i) that are smaller by the factors, slab by slab."""
     step, rows, columns = factors_kji
     lungs = np.zeros(hu.shape, bool)

@@ -53,7 +53,7 @@ def find_sides(lungs: np.ndarray, volume: Volume) -> LungSides:
     """
     view = thinned_view(volume.geometry, _COARSE_MM, box_of(lungs))
     coarse, geometry = lungs[view], viewed_geometry(volume.geometry, view)
-    grid = Morphology(tuple(float(step) for step in geometry.spacing_mm[::-1]))
+    grid = Morphology(tuple(geometry.spacing_mm[::-1].tolist()))
     x_mm = _points_ras_mm(coarse, geometry)[:, 0]
     depth_mm = _depth(coarse, grid)
     for peeled_mm in _PEELED_MM:
@@ -89,7 +89,7 @@ def _two_lungs(
     centres_mm = {n: float(_points_ras_mm(labels == n, geometry)[:, 0].mean()) for n in large}
     for other in large[1:]:
         if abs(centres_mm[other] - centres_mm[1]) >= apart_mm:
-            right, left = sorted((1, other), key=centres_mm.get, reverse=True)
+            right, left = sorted((1, other), key=centres_mm.__getitem__, reverse=True)
             return labels == right, labels == left
     return None
 
@@ -97,7 +97,7 @@ def _two_lungs(
 def _is_one_lung(mask: np.ndarray, geometry: ImageGeometry) -> bool:
     """Two lungs are wider than deep, one is deeper than wide."""
     width_mm, depth_mm, _ = np.ptp(_points_ras_mm(mask, geometry), axis=0)
-    return width_mm < depth_mm
+    return bool(width_mm < depth_mm)
 
 
 def _has_its_chest_wall_right(lung: np.ndarray, volume: Volume) -> bool:

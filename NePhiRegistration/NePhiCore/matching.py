@@ -142,7 +142,7 @@ def resized(grid: Tensor, share: float) -> Tensor:
     return along_axes(grid, [weights] * 3)
 
 
-def _mean_of_three(size: int, device) -> Tensor:
+def _mean_of_three(size: int, device: torch.device) -> Tensor:
     """(size, size) mean of each sample and those of its two neighbours that there are."""
     near = (torch.arange(size, device=device)[:, None] - torch.arange(size, device=device)).abs() <= 1
     return near / near.sum(1, keepdim=True)
@@ -154,7 +154,7 @@ def cell_centres(size: int, cell: int, device: torch.device | str = "cpu") -> Te
     return torch.cartesian_prod(axis, axis, axis)[None]
 
 
-def _shifts(radius: int, device) -> Tensor:
+def _shifts(radius: int, device: torch.device) -> Tensor:
     """(K, 3) every whole-voxel displacement within the radius, (z, y, x)."""
     axis = torch.arange(-radius, radius + 1, device=device, dtype=torch.float32)
     return torch.cartesian_prod(axis, axis, axis)

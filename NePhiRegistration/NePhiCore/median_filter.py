@@ -31,7 +31,8 @@ def _sorted_triple(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray
     low, high = _in_order(along[:-2], along[1:-1])
     middle, high = _in_order(high, along[2:])
     low, middle = _in_order(low, middle)
-    return tuple(np.moveaxis(part, 0, axis) for part in (low, middle, high))
+    low, middle, high = (np.moveaxis(part, 0, axis) for part in (low, middle, high))
+    return low, middle, high
 
 
 def _can_be_median(ranks: tuple[int, ...]) -> bool:

@@ -117,4 +117,5 @@ def map_points(network: CoordinateNetwork, points_norm: Tensor, code: LatentCode
     Outside the cube the displacement of the nearest point of its surface goes on, so
     that the map stays continuous and moves far tissue along with the lungs' placement.
     """
-    return points_norm + network(points_norm.clamp(-1, 1), code)
+    mapped: Tensor = points_norm + network(points_norm.clamp(-1, 1), code)
+    return mapped

@@ -39,7 +39,8 @@ class Morphology:
         return ~self.dilate(~mask, radius_mm)
 
     def open(self, mask: np.ndarray, radius_mm: float) -> np.ndarray:
-        return self.dilate(self.erode(mask, radius_mm), radius_mm) & mask
+        opened: np.ndarray = self.dilate(self.erode(mask, radius_mm), radius_mm) & mask
+        return opened
 
     def close(self, mask: np.ndarray, radius_mm: float) -> np.ndarray:
         """Fill gaps narrower than twice the radius, then the holes that are left."""
@@ -48,7 +49,7 @@ class Morphology:
         padded = np.pad(mask[box], [(r, r) for r in radius])
         closed = ~dilate_by_ball(~dilate_by_ball(padded, radius), radius)
         closed = closed[tuple(slice(r, -r) for r in radius)]
-        filled = mask.copy()
+        filled: np.ndarray = mask.copy()
         filled[box] |= sitk.GetArrayFromImage(sitk.BinaryFillhole(self.image(closed))) > 0
         return filled
 
@@ -62,7 +63,7 @@ class Morphology:
         return image
 
 
-def dilate_by_ball(mask: np.ndarray, radius: Sequence[int]) -> np.ndarray:
+def dilate_by_ball(mask: np.ndarray, radius: Sequence[int] | np.ndarray) -> np.ndarray:
     """All voxels within an ellipsoid, half a voxel larger than its radius in voxels, around one of the mask."""
     return _dilate(mask, _half_widths([r + 0.5 for r in radius]))
 

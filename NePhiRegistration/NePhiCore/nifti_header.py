@@ -7,11 +7,12 @@ into 0, and takes a voxel size of 0 or NaN for 1 mm. All three are found here, i
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,13 +77,13 @@ def check_nifti(path: Path, name: str) -> None:
         )
 
 
-def _open_stream(path: Path) -> BinaryIO:
+def _open_stream(path: Path) -> io.BufferedIOBase:
     with open(path, "rb") as file:
         is_compressed = file.read(2) == _GZIP_MAGIC
     return gzip.open(path, "rb") if is_compressed else open(path, "rb")
 
 
-def _read_header(stream: BinaryIO) -> _Header | None:
+def _read_header(stream: io.BufferedIOBase) -> _Header | None:
     raw = stream.read(_SHORTEST_FILE)
     if len(raw) < _SHORTEST_FILE:
         return None
@@ -94,7 +95,7 @@ def _read_header(stream: BinaryIO) -> _Header | None:
     return None
 
 
-def _header_of(fields: dict[str, tuple], order: str) -> _Header:
+def _header_of(fields: dict[str, tuple[Any, ...]], order: str) -> _Header:
     axes = min(max(fields["dim"][0], 0), 7)
     spacing_mm = fields["pixdim"][1 : min(axes, 3) + 1]
     # The voxels of a header-and-image pair (magic "ni1", or an Analyze file) lie in the other file.
@@ -116,7 +117,7 @@ def _check_spacing(header: _Header, name: str, path: Path) -> None:
         )
 
 
-def _read_to_the_end(stream: BinaryIO, header: _Header) -> tuple[int, int]:
+def _read_to_the_end(stream: io.BufferedIOBase, header: _Header) -> tuple[int, int]:
     """Bytes of voxels that are there, and how many voxels are NaN or infinite.
 
     Goes on to the end of the stream, where gzip compares its checksum, but not far beyond the voxels.

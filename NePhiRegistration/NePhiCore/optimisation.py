@@ -6,11 +6,12 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from .adam import Adam
-from .comparison import SIMILARITY_TABLE
+from .comparison import SIMILARITY_TABLE, ComparedImage
 from .coordinate_network import CoordinateNetwork
 from .errors import OptimisationDivergedError
 from .latent_code import LatentCode, RefinedCode
@@ -30,6 +31,9 @@ MATCH_PRECISION = 0.03  # cube units, about four millimetres: the unit of the di
 TISSUE_POINTS = 0.15  # of as many as are drawn in the lungs
 AVERAGED_SHARE = 0.25  # of all iterations, the last ones: the result is the mean over them
 CHECK_EVERY = 10  # steps between looks at the loss: each look makes the device wait
+
+
+_Direction = tuple[ComparedImage, ComparedImage, Callable[[Tensor], Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +150,7 @@ class _Run:
         self.refined = RefinedCode(maps.code)
         self.code = self.refined.code()
         self.networks = [maps.fixed_to_moving, maps.moving_to_fixed]
-        groups = [{"params": self.refined.tensors(), "base_rate": settings.latent_learning_rate}]
+        groups: list[dict[str, Any]] = [{"params": self.refined.tensors(), "base_rate": settings.latent_learning_rate}]
         if settings.optimise == "all":
             self.networks = [copy.deepcopy(network).requires_grad_(True) for network in self.networks]
             parameters = [p for network in self.networks for p in network.parameters()]
@@ -165,7 +169,8 @@ class _Run:
         networks = self.networks
         if self.settings.optimise == "all":
             networks = [copy.deepcopy(network).requires_grad_(False) for network in networks]
-        return Maps(*networks, self.refined.code().frozen())
+        fixed_to_moving, moving_to_fixed = networks
+        return Maps(fixed_to_moving, moving_to_fixed, self.refined.code().frozen())
 
     def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
         """One step of Adam; returns similarity, regularity and the whole loss."""
@@ -173,7 +178,7 @@ class _Run:
         for group in self.adam.param_groups:
             group["lr"] = group["base_rate"] * rate
         self.code = self.refined.code()
-        similarity, guidance = self._data_terms(pair, scale.guidance if self.matched else 0.0)
+        similarity, guidance = self._data_terms(pair, scale.guidance)
         regularity, barrier = self._regularity(pair)
         total = similarity + guidance + self.settings.regularity_weight * scale.regularity * regularity + barrier
         if pair.tissue and self.settings.enclosed_tissue_weight > 0:
@@ -197,7 +202,7 @@ class _Run:
             points = start.draw(self.similarity_points, self.generator)
             mapped = point_map(points)
             similarity = similarity + self.loss(start.read(points), end.read(mapped)) / 2
-            if guidance_weight > 0:
+            if self.matched and guidance_weight > 0:
                 matched = points + read_image(self.matched[side], points)
                 guidance = guidance + guidance_weight * distance_from_matches(mapped, matched)
         return similarity, guidance
@@ -210,7 +215,7 @@ class _Run:
             unlike = unlike + correlation_loss(start.read(points), end.read(point_map(points))) / 2
         return unlike
 
-    def _directions(self, pair: ScaledPair) -> tuple:
+    def _directions(self, pair: ScaledPair) -> tuple[_Direction, _Direction]:
         """Where points are drawn, where they are taken to, and the map that takes them; forth and back."""
         return (
             (pair.fixed, pair.moving, self._fixed_to_moving),
@@ -245,7 +250,8 @@ def fold_barrier(gradient: Tensor) -> Tensor:
     """Mean of relu(d_min - det)^2 over maps' gradients (B, N, 3, 3): nothing while det J is healthy. Scalar."""
     a, b, c = gradient.unbind(-2)
     determinant = (a * torch.linalg.cross(b, c)).sum(-1)
-    return (SMALLEST_DETERMINANT - determinant).clamp(min=0).square().mean()
+    barrier: Tensor = (SMALLEST_DETERMINANT - determinant).clamp(min=0).square().mean()
+    return barrier
 
 
 def distance_from_matches(points_norm: Tensor, matched_norm: Tensor) -> Tensor:

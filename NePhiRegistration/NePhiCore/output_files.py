@@ -1,12 +1,18 @@
-"""Output files that appear whole, all together, or not at all."""
+"""Output files that appear whole, all together, or not at all.
+
+While they are made they have hidden names, which end in .part, and so have, for a moment, the files that they replace:
+.old. A run that is killed leaves them there; the next one that writes the same files removes them.
+"""
 
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import re
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +20,9 @@ from types import TracebackType
 from .errors import OutputError
 from .folder_turn import turn_in
 from .paths import check_name_is_text, full_suffix
+from .process_mark import is_of_dead_process, process_mark
 
+_NAME_KEPT = 40  # characters of a name that are in its hidden one
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
@@ -157,14 +165,27 @@ def _put_in_place(staged: dict[Path, Path]) -> None:
                 + "; ".join(f"{target} (old content: {backup})" for target, backup in kept.items())
             ) from error
         raise
-    for backup in backups.values():
+    for leftover in (*backups.values(), *_leftovers(staged)):
         with suppress(OSError):  # the outputs are in place: what cannot be tidied up is no reason to say they are not
-            backup.unlink(missing_ok=True)
+            leftover.unlink(missing_ok=True)
 
 
 def _hidden_name(target: Path, ending: str) -> Path:
     """A name beside a file that no other run takes."""
-    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}{ending}")
+    return target.with_name(f".{target.name[:_NAME_KEPT]}.{process_mark()}.{secrets.token_hex(6)}{ending}")
+
+
+def _leftovers(targets: Iterable[Path]) -> Iterator[Path]:
+    """Hidden files of processes that are no more, beside files that are in place now."""
+    for target in targets:
+        if len(target.name) > _NAME_KEPT:  # it could be another file's, with the same beginning
+            continue
+        ending = rf"\.[0-9a-f]{{12}}(\.old|\.part{re.escape(full_suffix(target))})"
+        for path in target.parent.glob(f".{glob.escape(target.name)}.*"):
+            rest = path.name[len(target.name) + 2 :]
+            found = re.search(f"{ending}$", rest)
+            if found and is_of_dead_process(rest[: found.start()]):
+                yield path
 
 
 def _bring_back(target: Path, backup: Path, temporary: Path) -> bool:

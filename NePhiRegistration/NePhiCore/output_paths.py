@@ -68,6 +68,18 @@ class OutputPaths:
                 raise OutputError(f"{path}: the {what} must end in {suffix}. Rename the output.")
 
 
+def paths_in(folder: Path, **more: Path) -> OutputPaths:
+    """What a run leaves in a folder of its own, under the names that the documents use, and more."""
+    return OutputPaths(
+        transform=folder / "transform.h5",
+        inverse_transform=folder / "inverse.h5",
+        warped=folder / "warped.nii.gz",
+        jacobian=folder / "jacobian.nii.gz",
+        report=folder / "report.json",
+        **more,
+    )
+
+
 def lung_function_paths(folder: Path) -> dict[str, Path]:
     """Where the lung function maps go in a folder, as arguments of `OutputPaths`."""
     return {name: folder / f"{name}.nii.gz" for name in MAPS}

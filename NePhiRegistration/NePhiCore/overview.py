@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -23,22 +24,22 @@ def check_overview_possible() -> None:
         DependencyError: matplotlib is not installed.
     """
     try:
-        from . import overview_figure  # noqa: F401
+        from . import overview_figure  # noqa: F401 (is it there?)
     except ImportError as error:
         raise DependencyError(
             f"The overview picture needs matplotlib ({error}): pip install nephi-registration[plot]"
         ) from error
 
 
-def write_overview(
-    path: str | os.PathLike,
+def write_overview(  # noqa: PLR0913 (all that the picture shows)
+    path: str | os.PathLike[str],
     fixed: Volume,
     moving: Volume,
     warped: np.ndarray,
     determinant: np.ndarray,
     folds: np.ndarray,
     lungs: np.ndarray,
-    report: dict,
+    report: dict[str, Any],
     title: str,
 ) -> None:
     """Write the overview as a PNG file.

@@ -5,6 +5,8 @@ Imported only where a picture is asked for: matplotlib is an optional package.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -38,7 +40,7 @@ _DIFFERENCE_HU = Normalize(-600, 600)
 _DETERMINANT_SCALE = LogNorm(0.25, 4)
 
 
-def draw_overview(rows: list[RowOfPictures], folds_ras_mm: np.ndarray, report: dict, title: str) -> Figure:
+def draw_overview(rows: list[RowOfPictures], folds_ras_mm: np.ndarray, report: dict[str, Any], title: str) -> Figure:
     """The whole figure.
 
     Args:
@@ -115,10 +117,10 @@ def _draw_outline(panel: Axes, lungs: np.ndarray) -> None:
 
 
 def _draw_letters(panel: Axes, plane: Plane) -> None:
-    places = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"))
-    places += ((0.5, 0.985, "center", "top"), (0.5, 0.015, "center", "bottom"))
-    for letter, (x, y, horizontal, vertical) in zip(plane.letters, places):
-        where = {"transform": panel.transAxes, "ha": horizontal, "va": vertical}
+    sides = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"))
+    ends = ((0.5, 0.985, "center", "top"), (0.5, 0.015, "center", "bottom"))
+    for letter, (x, y, horizontal, vertical) in zip(plane.letters, (*sides, *ends)):
+        where: dict[str, Any] = {"transform": panel.transAxes, "ha": horizontal, "va": vertical}
         panel.text(x, y, letter, fontsize=9, weight="bold", color=_LETTER, path_effects=_EDGED, **where)
 
 
@@ -127,10 +129,10 @@ def _mark_folds(panel: Axes, plane: Plane, folds_ras_mm: np.ndarray) -> None:
     is_here = np.abs(folds_ras_mm[:, plane.normal_axis] - plane.position_mm) <= _FOLD_SLICE_MM
     for chosen, colour, size in ((~is_here, _FOLD_ELSEWHERE, 3), (is_here, _FOLD_HERE, 7)):
         pixels = np.unique(np.rint(plane.pixels(folds_ras_mm[chosen])), axis=0)
-        panel.scatter(*pixels.T, s=size, c=colour, marker="s", linewidths=0)
+        panel.scatter(pixels[:, 0], pixels[:, 1], s=size, c=colour, marker="s", linewidths=0)
 
 
-def _draw_header(figure: Figure, panels: list[Axes], report: dict, title: str) -> None:
+def _draw_header(figure: Figure, panels: list[Axes], report: dict[str, Any], title: str) -> None:
     """Title line, and under it one figure of the report above each column."""
     height = figure.get_figheight()
     _write(figure, _LEFT, height - 0.28, _shortened(title), size=17, colour=_TEXT, weight="bold")
@@ -154,19 +156,19 @@ def _name_row(figure: Figure, panel: Axes, plane: Plane) -> None:
     middle = (box.y0 + box.y1) / 2 * figure.get_figheight()
     side = ("RL", "AP", "SI")[plane.normal_axis][plane.position_mm < 0]
     name = f"{plane.name.capitalize()}\n{side} {abs(plane.position_mm):.0f} mm"
-    how = {"rotation": 90, "ha": "right", "va": "center", "multialignment": "center"}
+    how: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "center", "multialignment": "center"}
     _write(figure, _LEFT - 0.1, middle, name, size=11, **how)
 
 
 def _draw_scale_bar(panel: Axes) -> None:
     """A bar of known length at the lower right, where the picture is wide enough for it."""
-    rows, columns = panel.images[0].get_array().shape
+    rows, columns = panel.images[0].get_size()
     if columns * PIXEL_MM < 2 * _SCALE_BAR_MM:
         return
     right, y = columns - 8, rows - 8
     left = right - _SCALE_BAR_MM / PIXEL_MM
     panel.plot([left, right], [y, y], color=_TEXT, linewidth=1.6, solid_capstyle="butt", path_effects=_EDGED)
-    how = {"ha": "center", "va": "bottom", "path_effects": _EDGED}
+    how: dict[str, Any] = {"ha": "center", "va": "bottom", "path_effects": _EDGED}
     panel.text((left + right) / 2, y - 3, f"{_SCALE_BAR_MM:.0f} mm", color=_TEXT, fontsize=8, **how)
 
 
@@ -200,7 +202,7 @@ def _draw_footer(figure: Figure, has_folds: bool) -> None:
     _write(figure, _LEFT, 0.16, words, size=9, colour=_QUIET, va="bottom")
 
 
-def _write(figure: Figure, x: float, y: float, text: str, size: float, colour: str = _TEXT, **how) -> None:
+def _write(figure: Figure, x: float, y: float, text: str, size: float, colour: str = _TEXT, **how: Any) -> None:
     """Text at a place in inches from the lower left corner; taken as it is, without mathematics."""
     width, height = figure.get_size_inches()
     how = {"ha": "left", "va": "top", **how}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Card:
     is_fine: bool | None = None
 
 
-def header_cards(report: dict) -> list[Card]:
+def header_cards(report: dict[str, Any]) -> list[Card]:
     """Six cards from a quality report."""
     return [
         _landmark_card(report.get("tre_mm")),
@@ -27,7 +28,7 @@ def header_cards(report: dict) -> list[Card]:
     ]
 
 
-def _landmark_card(tre: dict | None) -> Card:
+def _landmark_card(tre: dict[str, Any] | None) -> Card:
     name = "Target registration error"
     if tre is None:
         return Card(name, "–", "no landmarks given")
@@ -36,7 +37,7 @@ def _landmark_card(tre: dict | None) -> Card:
     return Card(name, f"{before['mean']:.2f} → {after['mean']:.2f} mm", note)
 
 
-def _similarity_card(similarity: dict) -> Card:
+def _similarity_card(similarity: dict[str, Any]) -> Card:
     before, after = similarity["before"], similarity["after"]
     note = (
         f"mean |difference| {before['mean_absolute_difference_hu']:.0f} → {after['mean_absolute_difference_hu']:.0f} HU"
@@ -44,17 +45,17 @@ def _similarity_card(similarity: dict) -> Card:
     return Card("Local correlation in the lungs", f"{before['local_ncc']:.2f} → {after['local_ncc']:.2f}", note)
 
 
-def _overlap_card(dice: dict, litres: dict) -> Card:
+def _overlap_card(dice: dict[str, Any], litres: dict[str, Any]) -> Card:
     note = f"fixed {litres['fixed']:.2f} l · moving {litres['moving']:.2f} l"
     return Card("Lung overlap (Dice)", f"{dice['before']:.2f} → {dice['after']:.2f}", note)
 
 
-def _inverse_card(error_mm: dict) -> Card:
+def _inverse_card(error_mm: dict[str, Any]) -> Card:
     note = f"95 % below {error_mm['p95']:.2f} · max {error_mm['max']:.2f}"
     return Card("Inverse consistency", f"{error_mm['mean']:.2f} mm", note)
 
 
-def _fold_card(jacobian: dict) -> Card:
+def _fold_card(jacobian: dict[str, Any]) -> Card:
     folded = jacobian["folds_any_one_sided"]
     share = 100 * jacobian["fold_fraction_any_one_sided"]
     value = "none" if folded == 0 else f"{_grouped(folded)} ({share:.2g} %)"
@@ -67,7 +68,7 @@ def _grouped(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
 
 
-def _determinant_card(jacobian: dict) -> Card:
+def _determinant_card(jacobian: dict[str, Any]) -> Card:
     note = f"1st to 99th percentile · SD log J {jacobian['sd_log_j']:.2f}"
     value = f"{jacobian['p1']:.2f} to {jacobian['p99']:.2f}".replace("-", "−")
     return Card("det J in the lungs", value, note)

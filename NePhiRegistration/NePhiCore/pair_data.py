@@ -6,6 +6,7 @@ No torch here: a viewer must be able to make and to take these while a child pro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class PairInputs:
     fixed_landmarks_ras_mm: np.ndarray | None = None
     moving_landmarks_ras_mm: np.ndarray | None = None
     lung_function: bool = False
-    inhale: str | None = None
+    inhale: Literal["fixed", "moving"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

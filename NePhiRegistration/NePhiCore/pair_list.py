@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import NePhiError
-from .paths import check_is_file, is_safe_name
+from .paths import is_safe_name, read_small_file
 
 FILE_COLUMNS = (
     "fixed",
@@ -22,7 +22,7 @@ FILE_COLUMNS = (
 _IMAGES = FILE_COLUMNS[:2]
 _NAME_COLUMNS = ("case", "name")
 _INHALE = "inhale"
-_LARGEST_FILE_BYTES = 16 * 2**20
+_LARGEST_FILE_MIB = 16
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,7 @@ def read_rows(path: Path, needs_names: bool) -> PairList:
 
 def _lines(path: Path) -> list[tuple[int, bytes]]:
     """The lines that hold anything, each with its number. Bytes, so that one foreign letter spoils one row only."""
-    check_is_file(path, "pairs", NePhiError)
-    try:
-        if path.stat().st_size > _LARGEST_FILE_BYTES:
-            raise NePhiError(f"{path} is too large for a table of pairs. Check the path.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise NePhiError(f"{path} cannot be read ({error.strerror or error}).") from error
+    content = read_small_file(path, "pairs", _LARGEST_FILE_MIB, NePhiError)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
         raise NePhiError(f"{path} is no text file in UTF-8. Save it as CSV in UTF-8.")
     lines = content.removeprefix(codecs.BOM_UTF8).splitlines()

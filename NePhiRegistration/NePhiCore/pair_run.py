@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -211,7 +212,7 @@ class Products:
         return lung_function(pair.fixed, pair.moving, result.fixed_to_moving, self.determinant, *lungs, pair.inhale)
 
 
-def _write_products(products: Products, quality: dict, paths: OutputPaths, outputs: StagedOutputs) -> None:
+def _write_products(products: Products, quality: dict[str, Any], paths: OutputPaths, outputs: StagedOutputs) -> None:
     pair, result = products.pair, products.result
     for path, volume in ((paths.fixed, pair.fixed), (paths.moving, pair.moving)):
         if path is not None:

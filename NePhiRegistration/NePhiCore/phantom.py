@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch.nn import functional as F
 
 from .breathing_motion import BreathingMotion, random_breathing
@@ -70,10 +71,11 @@ class BreathingPhantom:
         if direction not in DIRECTIONS:
             raise SettingsError(f"direction must be one of {', '.join(DIRECTIONS)}, got {direction!r}.")
         points = geometry.points_ras_mm()
-        return (getattr(self, direction)(points) - points).astype(np.float32)
+        displacement: np.ndarray = (getattr(self, direction)(points) - points).astype(np.float32)
+        return displacement
 
 
-def breathing_phantom(
+def breathing_phantom(  # noqa: PLR0913 (all may be left out, and are given by name)
     shape_kji: tuple[int, int, int] = (104, 96, 120),
     spacing_mm: float | tuple[float, float, float] = 3.0,
     seed: int = 0,
@@ -140,10 +142,13 @@ class _Scan:
         """(N,) bool: the voxel nearest to each point is lung."""
         kji = np.rint(transform_points(self.geometry.ras_to_ijk, points_ras_mm)).astype(int)[:, ::-1]
         inside = ((kji >= 0) & (kji < self.lobes.shape)).all(1)
-        return inside & (self.lobes[tuple(np.where(inside[:, None], kji, 0).T)] > 0)
+        shown: np.ndarray = inside & (self.lobes[tuple(np.where(inside[:, None], kji, 0).T)] > 0)
+        return shown
 
 
-def _centred_geometry(shape_kji, spacing_mm, direction) -> ImageGeometry:
+def _centred_geometry(
+    shape_kji: tuple[int, int, int], spacing_mm: ArrayLike, direction: ArrayLike | None
+) -> ImageGeometry:
     spacing = np.broadcast_to(np.asarray(spacing_mm, float), 3)
     at_origin = ImageGeometry.from_spacing(shape_kji, spacing, direction=direction)
     return ImageGeometry.from_spacing(shape_kji, spacing, -at_origin.corners_ras_mm().mean(0), direction)
@@ -162,7 +167,7 @@ def _scan(
     hu = np.empty(geometry.shape_kji, np.int16)
     lobes = np.empty(geometry.shape_kji, np.uint8)
     for slab, points in _slabs(geometry):
-        determinant = 1.0
+        determinant: float | torch.Tensor = 1.0
         if motion is not None:
             points, determinant = motion.exhale_to_inhale_with_determinant(points)
         where = _to_norm(points)
@@ -225,4 +230,5 @@ def _landmarks(
             f"The two scans show too little of the same lung for {count} landmarks ({seen.sum()} found). "
             "Use grids that overlap more, or ask for fewer landmarks."
         )
-    return candidates[seen][:count]
+    landmarks: np.ndarray = candidates[seen][:count]
+    return landmarks

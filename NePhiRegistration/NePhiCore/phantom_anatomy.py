@@ -6,6 +6,7 @@ out packs the air-holding parenchyma more densely but not vessels, walls or the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,12 +189,13 @@ def _fine(coarse: np.ndarray) -> torch.Tensor:
     return _resized(torch.from_numpy(coarse)[None, None], [2 * n - 1 for n in coarse.shape])[0, 0]
 
 
-def _resized(field: torch.Tensor, shape) -> torch.Tensor:
+def _resized(field: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     return F.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)
 
 
 def _tubes(tubes: Tubes, like: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(tube_coverage(tuple(like.shape), TISSUE_LOW_RAS_MM, FINE_MM, tubes))
+    slices, rows, columns = like.shape
+    return torch.from_numpy(tube_coverage((slices, rows, columns), TISSUE_LOW_RAS_MM, FINE_MM, tubes))
 
 
 def _coverage(distance: np.ndarray) -> torch.Tensor:

@@ -49,10 +49,11 @@ def random_proportions(rng: np.random.Generator) -> Proportions:
 def coarse_axes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x (1, 1, I), y (1, J, 1) and z (K, 1, 1) of the coarse voxels, RAS mm float32."""
     shapes = [(1, 1, -1), (1, -1, 1), (-1, 1, 1)]
-    return tuple(
+    x, y, z = (
         np.arange(low, high + 1e-6, COARSE_MM, dtype=np.float32).reshape(shape)
         for low, high, shape in zip(TISSUE_LOW_RAS_MM, TISSUE_HIGH_RAS_MM, shapes, strict=True)
     )
+    return x, y, z
 
 
 def coarse_points_ras_mm() -> np.ndarray:
@@ -64,9 +65,8 @@ def thorax_distances(shape: Proportions) -> dict[str, np.ndarray]:
     """Signed distance (K, J, I) float32 mm on the coarse grid for every surface, by name."""
     x, y, z = coarse_axes()
     cage = _rib_cage(shape, x, y, z)
-    heart = _ellipsoid(
-        x + 18 - 0.4 * (z + 52), y - 20 + 0.2 * (x + 18), z + 52, *(shape.heart * half for half in (52, 44, 56))
-    )
+    half_x, half_y, half_z = (shape.heart * half for half in (52, 44, 56))
+    heart = _ellipsoid(x + 18 - 0.4 * (z + 52), y - 20 + 0.2 * (x + 18), z + 52, half_x, half_y, half_z)
     spine = _spine(shape, x, y, z)
     mediastinum = _mediastinum(shape, x, y, z, heart, spine)
     diaphragm = _diaphragm(shape, x, y, z)
@@ -90,7 +90,7 @@ def thorax_distances(shape: Proportions) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(distance, np.float32) for name, distance in surfaces.items()}
 
 
-def _rib_cage(shape: Proportions, x, y, z) -> np.ndarray:
+def _rib_cage(shape: Proportions, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The inner wall of the chest: a superellipse that closes over two separate apices."""
     height = np.clip((z - _LUNG_BASE_MM) / (_LUNG_APEX_MM - _LUNG_BASE_MM), 0, 1.5)
     apex_x = 38 * np.minimum(height, 1) ** 2
@@ -99,26 +99,30 @@ def _rib_cage(shape: Proportions, x, y, z) -> np.ndarray:
     return _distance(shape.cage_y / 2 * (across**2.3 + deep**2.3 + height**4 - 1))
 
 
-def _spine(shape: Proportions, x, y, z) -> np.ndarray:
+def _spine(shape: Proportions, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Vertebral bodies as one column, curved backwards in the middle of the chest."""
     return _ellipse(x, y - _spine_y(shape, z), 19, 16)
 
 
-def _spine_y(shape: Proportions, z):
-    return 9 - shape.cage_y + 6 * (np.clip(z - 10, -160, 140) / 140) ** 2
+def _spine_y(shape: Proportions, z: np.ndarray) -> np.ndarray:
+    middle: np.ndarray = 9 - shape.cage_y + 6 * (np.clip(z - 10, -160, 140) / 140) ** 2
+    return middle
 
 
-def _mediastinum(shape: Proportions, x, y, z, heart, spine) -> np.ndarray:
+def _mediastinum(
+    shape: Proportions, x: np.ndarray, y: np.ndarray, z: np.ndarray, heart: np.ndarray, spine: np.ndarray
+) -> np.ndarray:
     """Everything between the lungs: great vessels, heart, aorta, spine, and a septum before and behind them."""
     height = np.clip(z / _LUNG_APEX_MM, 0, 1)
     great_vessels = _ellipse(x, y + 2 + 8 * height, 29 - 7 * height, 44 - 10 * height) + np.maximum(-z - 30, 0)
     aorta = _ellipse(x + 21, y - _spine_y(shape, z) - 24, 14, 14) + np.maximum(z - 50, 0)
     septum = np.abs(x - MIDLINE_X_MM) - 5 + 0 * y + 0 * z
     parts = [heart - 4, spine - 5, great_vessels, aorta, septum]
-    return -5 * np.logaddexp.reduce([-part / 5 for part in np.broadcast_arrays(*parts)])
+    joined: np.ndarray = -5 * np.logaddexp.reduce([-part / 5 for part in np.broadcast_arrays(*parts)])
+    return joined
 
 
-def _diaphragm(shape: Proportions, x, y, z) -> np.ndarray:
+def _diaphragm(shape: Proportions, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Two domes, the right one higher; negative above them."""
     lateral = np.maximum(np.abs(x) - 48, 0) / (shape.cage_x - 48)
     sagittal = (y - 12) / shape.cage_y
@@ -128,7 +132,7 @@ def _diaphragm(shape: Proportions, x, y, z) -> np.ndarray:
     return _distance(dome - z)
 
 
-def _fissures(shape: Proportions, x, y, z) -> tuple[np.ndarray, np.ndarray]:
+def _fissures(shape: Proportions, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Oblique (positive above) and horizontal (positive above), gently curved."""
     waves = 5 * np.sin(x / 28 + 1) * np.sin(y / 37 + z / 51)
     oblique = z - 42 + shape.fissure_tilt * (y + 72) + np.where(x < 0, -6, 0) + waves
@@ -136,7 +140,7 @@ def _fissures(shape: Proportions, x, y, z) -> tuple[np.ndarray, np.ndarray]:
     return _distance(oblique), _distance(horizontal)
 
 
-def _bones(shape: Proportions, x, y, z, cage) -> dict[str, np.ndarray]:
+def _bones(shape: Proportions, x: np.ndarray, y: np.ndarray, z: np.ndarray, cage: np.ndarray) -> dict[str, np.ndarray]:
     angle = np.arctan2(np.abs(x), -y)  # 0 at the spine, pi at the sternum
     drop = 40 * np.minimum(angle, 2.2) - 40 * np.maximum(angle - 2.2, 0)
     turn = (118 - shape.rib_phase - drop - z) / 22
@@ -163,7 +167,9 @@ def _bones(shape: Proportions, x, y, z, cage) -> dict[str, np.ndarray]:
     }
 
 
-def _abdomen(x, y, z, cage, diaphragm) -> dict[str, np.ndarray]:
+def _abdomen(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, cage: np.ndarray, diaphragm: np.ndarray
+) -> dict[str, np.ndarray]:
     below = np.maximum(4 - diaphragm, cage + 3)
     liver = np.maximum(below, _ellipsoid(x - 55, y, z + 125, 100, 95, 72))
     stomach = np.maximum(below, _ellipsoid(x + 58, y - 14, z + 122, 42, 40, 36))
@@ -178,18 +184,27 @@ def _abdomen(x, y, z, cage, diaphragm) -> dict[str, np.ndarray]:
     }
 
 
-def _ellipse(x, y, half_x, half_y) -> np.ndarray:
+def _ellipse(x: np.ndarray, y: np.ndarray, half_x: float | np.ndarray, half_y: float | np.ndarray) -> np.ndarray:
     return _ellipsoid(x, y, np.float32(0), half_x, half_y, 1.0)
 
 
-def _ellipsoid(x, y, z, half_x, half_y, half_z) -> np.ndarray:
+def _ellipsoid(
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    half_x: float | np.ndarray,
+    half_y: float | np.ndarray,
+    half_z: float | np.ndarray,
+) -> np.ndarray:
     """First-order distance to the surface of an ellipsoid around the origin."""
     radius = np.sqrt((x / half_x) ** 2 + (y / half_y) ** 2 + (z / half_z) ** 2)
     slope = np.sqrt((x / half_x**2) ** 2 + (y / half_y**2) ** 2 + (z / half_z**2) ** 2)
-    return (radius - 1) * radius / np.maximum(slope, 1e-3)
+    distance: np.ndarray = (radius - 1) * radius / np.maximum(slope, 1e-3)
+    return distance
 
 
 def _distance(implicit: np.ndarray) -> np.ndarray:
     """A signed distance near the zero surface of a function that grows by about 1 a mm."""
     steepness = np.sqrt(sum(g**2 for g in np.gradient(implicit, COARSE_MM)))
-    return implicit / np.maximum(steepness, 0.3)
+    distance: np.ndarray = implicit / np.maximum(steepness, 0.3)
+    return distance

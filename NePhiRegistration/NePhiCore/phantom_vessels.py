@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Narrower tubes are drawn by the volume they hold, wider ones by their distance function.
 _THIN_VOXELS = 0.7
@@ -30,7 +32,7 @@ class Tubes:
         return Tubes(self.starts_ras_mm[chosen], self.ends_ras_mm[chosen], self.radii_mm[chosen])
 
 
-def chain(points_ras_mm: list[tuple[float, float, float]], radius_mm: float) -> Tubes:
+def chain(points_ras_mm: Sequence[ArrayLike], radius_mm: float) -> Tubes:
     """One bent tube through the points."""
     points = np.array(points_ras_mm, float)
     return Tubes(points[:-1], points[1:], np.full(len(points) - 1, float(radius_mm)))
@@ -73,7 +75,8 @@ def grow_tree(rng: np.random.Generator, root_ras_mm: np.ndarray, targets_ras_mm:
 def _random_directions(rng: np.random.Generator, count: int) -> np.ndarray:
     """(count, 3, 8) unit columns."""
     directions = rng.normal(size=(count, 3, 8))
-    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    columns: np.ndarray = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    return columns
 
 
 def beside(tree: Tubes, direction: np.ndarray, smallest_radius_mm: float) -> Tubes:

@@ -79,7 +79,8 @@ def place_cube(lungs: np.ndarray, geometry: ImageGeometry, margin_mm: float = MA
 def cube_shape(norm_to_ras: np.ndarray, spacing_mm: float) -> tuple[int, int, int]:
     """(D, H, W) voxels that sample the cube at about the spacing asked for."""
     extent_mm = 2 * np.linalg.norm(norm_to_ras[:3, :3], axis=0)
-    return tuple(int(max(8, round(e / spacing_mm) + 1)) for e in extent_mm)
+    depth, height, width = (int(max(8, round(e / spacing_mm) + 1)) for e in extent_mm)
+    return depth, height, width
 
 
 def to_cube(
@@ -117,7 +118,9 @@ def _averaging_factors(norm_to_ijk: np.ndarray, shape: tuple[int, int, int]) -> 
     return [int(max(1, min(8, round(s)))) for s in step_ijk.max(0)]
 
 
-def _resample(array: np.ndarray, norm_to_ijk, shape, factors, padding: str) -> Tensor:
+def _resample(
+    array: np.ndarray, norm_to_ijk: np.ndarray, shape: tuple[int, int, int], factors: list[int], padding: str
+) -> Tensor:
     """Average of factors[0] x factors[1] x factors[2] trilinear readings a voxel."""
     crop, offset_ijk = _crop_to_cube(array, norm_to_ijk, shape)
     crop_to_norm = _shift(-offset_ijk) @ norm_to_ijk
@@ -130,7 +133,9 @@ def _resample(array: np.ndarray, norm_to_ijk, shape, factors, padding: str) -> T
     return _resample_oblique(crop, crop_to_norm, axes, factors, padding)
 
 
-def _resample_aligned(crop: np.ndarray, norm_to_ijk, order, axes, factors, padding: str) -> Tensor:
+def _resample_aligned(
+    crop: np.ndarray, norm_to_ijk: np.ndarray, order: np.ndarray, axes: list[Tensor], factors: list[int], padding: str
+) -> Tensor:
     """Where the axes of the cube are those of the image, `order` says which, reading is one matrix an axis."""
     matrices = []
     for positions, axis, column, factor in zip(axes, order, range(3), factors):
@@ -150,7 +155,9 @@ def _resample_aligned(crop: np.ndarray, norm_to_ijk, order, axes, factors, paddi
     return along_axis(torch.cat(slabs, 2), matrices[0], 2)
 
 
-def _resample_oblique(crop: np.ndarray, norm_to_ijk, axes, factors, padding: str) -> Tensor:
+def _resample_oblique(
+    crop: np.ndarray, norm_to_ijk: np.ndarray, axes: list[Tensor], factors: list[int], padding: str
+) -> Tensor:
     """Point by point, one slab of the cube at a time."""
     size_ijk = np.array(crop.shape[::-1])
     source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None]
@@ -168,7 +175,9 @@ def _resample_oblique(crop: np.ndarray, norm_to_ijk, axes, factors, padding: str
     return torch.cat(rows, 2)
 
 
-def _crop_to_cube(array: np.ndarray, norm_to_ijk: np.ndarray, shape) -> tuple[np.ndarray, np.ndarray]:
+def _crop_to_cube(
+    array: np.ndarray, norm_to_ijk: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """The part of an array that the cube's voxels touch, and the index (i, j, k) of its first voxel."""
     # The outermost voxels of the cube reach half of their width beyond it.
     corners = np.stack(np.meshgrid(*([-1.0, 1.0] for _ in shape), indexing="ij"), -1).reshape(-1, 3)

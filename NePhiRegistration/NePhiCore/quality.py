@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,8 +76,10 @@ def target_registration_error(
             f"Landmarks must be two lists of equally many points (N, 3), got {fixed.shape} fixed and "
             f"{moving.shape} moving. Give both files with the same landmarks in the same order."
         )
-    is_field = isinstance(fixed_to_moving, DisplacementField)
-    mapped = map_points(fixed_to_moving, fixed) if is_field else np.asarray(fixed_to_moving(fixed))
+    if isinstance(fixed_to_moving, DisplacementField):
+        mapped = map_points(fixed_to_moving, fixed)
+    else:
+        mapped = np.asarray(fixed_to_moving(fixed))
     before, after = (DistanceStatistics.of(np.linalg.norm(p - moving, axis=1)) for p in (fixed, mapped))
     return TreStatistics(len(fixed), before, after)
 
@@ -107,7 +110,7 @@ def quality_report(
     moving_mask: np.ndarray,
     fixed_landmarks: np.ndarray | None = None,
     moving_landmarks: np.ndarray | None = None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """All figures of a registration, ready for JSON; the key names are stable.
 
     Args:
@@ -142,7 +145,8 @@ def quality_report(
         "lung_overlap_dice": _lung_overlap(fixed, moving, fixed_to_moving, fixed_mask, moving_mask),
     }
     if fixed_landmarks is not None or moving_landmarks is not None:
-        tre = target_registration_error(fixed_to_moving, fixed_landmarks, moving_landmarks)
+        given = (np.zeros((0, 3)) if points is None else points for points in (fixed_landmarks, moving_landmarks))
+        tre = target_registration_error(fixed_to_moving, *given)
         report["tre_mm"] = dataclasses.asdict(tre)
     return report
 
@@ -152,7 +156,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * int((a & b).sum()) / max(int(a.sum()) + int(b.sum()), 1)
 
 
-def _similarity(fixed: Volume, moving: Volume, field: DisplacementField, mask: np.ndarray) -> dict[str, dict]:
+def _similarity(fixed: Volume, moving: Volume, field: DisplacementField, mask: np.ndarray) -> dict[str, dict[str, Any]]:
     """Similarity over the fixed lungs, before (same place in the patient) and after registration."""
     view = thinned_view(fixed.geometry, _SIMILARITY_SPACING_MM, box_of(mask))
     geometry, hu, lungs = viewed_geometry(fixed.geometry, view), fixed.hu[view], mask[view]

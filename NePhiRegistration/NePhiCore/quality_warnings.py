@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from .warning_codes import QualityWarning
 
@@ -19,7 +20,7 @@ LARGEST_LAST_CHANGE = 0.1  # of the loss, from the first to the second half of t
 NOISE_OF_LOSS = 0.005
 
 
-def warnings_of(report: dict) -> Iterator[QualityWarning]:
+def warnings_of(report: dict[str, Any]) -> Iterator[QualityWarning]:
     """What cannot be right about a registration, the gravest first.
 
     Args:
@@ -36,7 +37,7 @@ def warnings_of(report: dict) -> Iterator[QualityWarning]:
     yield from _on_breath(report)
 
 
-def _on_similarity(similarity: dict) -> Iterator[QualityWarning]:
+def _on_similarity(similarity: dict[str, Any]) -> Iterator[QualityWarning]:
     before, after = (similarity[when]["local_ncc"] for when in ("before", "after"))
     if after < before:
         yield QualityWarning(
@@ -50,7 +51,7 @@ def _on_similarity(similarity: dict) -> Iterator[QualityWarning]:
         )
 
 
-def _on_convergence(report: dict) -> Iterator[QualityWarning]:
+def _on_convergence(report: dict[str, Any]) -> Iterator[QualityWarning]:
     """Whether the similarity had come to rest at the last scale; losses of different scales cannot be compared."""
     loss, iterations = report["loss"], report["settings"]["iterations"]
     if report["cancelled"] or report["settings"]["optimise"] == "none" or iterations == 0:
@@ -69,7 +70,7 @@ def _on_convergence(report: dict) -> Iterator[QualityWarning]:
         yield QualityWarning("not_converged", f"the optimisation had not come to rest: at the end the loss {how}")
 
 
-def _on_maps(report: dict) -> Iterator[QualityWarning]:
+def _on_maps(report: dict[str, Any]) -> Iterator[QualityWarning]:
     for where, name in (("jacobian", "the map"), ("jacobian_inverse", "the inverse map")):
         folds = report[where]["folds_any_one_sided"]
         if folds:
@@ -87,7 +88,7 @@ def _on_maps(report: dict) -> Iterator[QualityWarning]:
         )
 
 
-def _on_lungs(report: dict) -> Iterator[QualityWarning]:
+def _on_lungs(report: dict[str, Any]) -> Iterator[QualityWarning]:
     for side in ("fixed", "moving"):
         area, light = report["lungs_cut_cm2"][side], report["light_share"][side]
         if area > LARGEST_CUT_CM2:
@@ -111,7 +112,7 @@ def _on_lungs(report: dict) -> Iterator[QualityWarning]:
         )
 
 
-def _on_breath(report: dict) -> Iterator[QualityWarning]:
+def _on_breath(report: dict[str, Any]) -> Iterator[QualityWarning]:
     inhale = report["inhale"]
     if inhale is None or "lung_function" in report:  # which warns of it itself
         return

@@ -75,7 +75,7 @@ def chosen_settings(options: Namespace) -> RegistrationSettings:
     )
 
 
-def _folder_of_maps(options: Namespace) -> AbstractContextManager:
+def _folder_of_maps(options: Namespace) -> AbstractContextManager[object]:
     if options.lung_function is not None:
         return made_folder(options.lung_function)
     if options.inhale is not None:
@@ -127,20 +127,18 @@ def read_pair(files: Mapping[str, Path | None], inhale: Inhale | None = None) ->
     from .transform_io import read_initial_transform
 
     given = {name: path for name, path in files.items() if path is not None}
-    landmarks = None, None
+    fixed_points = moving_points = None
     if "fixed_landmarks" in given:
-        landmarks = (
-            read_landmarks(given["fixed_landmarks"], "fixed landmarks"),
-            read_landmarks(given["moving_landmarks"], "moving landmarks"),
-        )
-        check_landmark_pair(*landmarks)
+        fixed_points = read_landmarks(given["fixed_landmarks"], "fixed landmarks")
+        moving_points = read_landmarks(given["moving_landmarks"], "moving landmarks")
+        check_landmark_pair(fixed_points, moving_points)
     initial = read_initial_transform(given["initial_transform"]) if "initial_transform" in given else None
-    volumes = [read_volume(given[name], name) for name in ("fixed", "moving")]
-    masks = (
+    fixed, moving = (read_volume(given[name], name) for name in ("fixed", "moving"))
+    fixed_mask, moving_mask = (
         read_mask(given[f"{volume.name}_mask"], volume.geometry, f"{volume.name} mask")
         if f"{volume.name}_mask" in given
         else None
-        for volume in volumes
+        for volume in (fixed, moving)
     )
     names = {name: file_name(path) for name, path in given.items()}
-    return Pair(*volumes, names, *masks, initial, *landmarks, inhale)
+    return Pair(fixed, moving, names, fixed_mask, moving_mask, initial, fixed_points, moving_points, inhale)

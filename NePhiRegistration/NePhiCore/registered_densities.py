@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .displacement_field import DisplacementField, displacement_in_block
-from .geometry import ImageGeometry
+from .displacement_field import DisplacementField, moving_ijk_in_block
 from .median_filter import median_of_neighbours
 from .scanned_lungs import ScannedLungs
-from .voxel_reading import Block, block_points, blocks, is_inside, read_nearest, read_trilinear
+from .voxel_reading import Block, blocks, is_inside, read_nearest, read_trilinear, with_rim
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,19 +37,13 @@ def densities_in_lungs(
     for block in blocks(grid.shape_kji):
         if not fixed.lungs[block].any():
             continue
-        wide = tuple(slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(block, grid.shape_kji))
-        inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(block, wide))
-        there_ijk = _moving_ijk(fixed_to_moving, grid, other, wide)
+        wide, inner = with_rim(block, grid.shape_kji)
+        there_ijk = moving_ijk_in_block(fixed_to_moving, grid, wide, other)
         hu_of_both = fixed.volume.hu[wide], read_trilinear(moving.volume.hu, there_ijk)
         there_ijk = there_ijk[inner]
         is_lung_there = is_inside(other.shape_kji, there_ijk) & read_nearest(moving.lungs, there_ijk)
-        yield Densities(block, *(_median(hu, block, wide) for hu in hu_of_both), fixed.lungs[block] & is_lung_there)
-
-
-def _moving_ijk(field: DisplacementField, grid: ImageGeometry, other: ImageGeometry, block: Block) -> np.ndarray:
-    """(k, j, i, 3) voxel indices of the other image that the voxels of a block of the grid map to."""
-    moved_ras_mm = displacement_in_block(field, grid, block) @ other.ras_to_ijk[:3, :3].T
-    return block_points(other.ras_to_ijk @ grid.ijk_to_ras, block) + moved_ras_mm
+        fixed_hu, moving_hu = (_median(hu, block, wide) for hu in hu_of_both)
+        yield Densities(block, fixed_hu, moving_hu, fixed.lungs[block] & is_lung_there)
 
 
 def _median(hu: np.ndarray, block: Block, wide: Block) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,7 @@ from .displacement_field import DisplacementField, corrected_inverse
 from .enclosed_tissue import HU_WINDOW as TISSUE_WINDOW
 from .encoder import SEARCH_SIZE
 from .errors import InvalidVolumeError, RegistrationCancelled
+from .geometry import ImageGeometry
 from .lung_mask import find_lungs
 from .model_store import default_model_path
 from .optimisation import LossTrace, Maps, Optimised, optimise
@@ -25,12 +26,15 @@ from .placement import Placement, place_pair
 from .preprocessing import CubeImage, cube_shape, to_cube
 from .preview import Previews
 from .progress import Progress, ProgressCallback, StepClock
-from .scales import scaled_pairs
+from .scales import compared_spacing, sampled_alike, scaled_pairs
 from .settings import RegistrationSettings
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
 from .voxel_views import nodes_around
 
+_CubesAt = Callable[..., tuple[CubeImage, CubeImage]]
+
+LEAST_LUNGS_ML = 10.0  # one lung of a newborn has about 30
 INVERSE_CORRECTIONS = 2  # what is left after them is the reading of the grids between their points
 
 
@@ -58,7 +62,7 @@ class RegistrationResult:
     provenance: dict[str, object] = field(default_factory=dict)
 
 
-def register(
+def register(  # noqa: PLR0913 (all after the settings may be left out, and are given by name)
     fixed: Volume,
     moving: Volume,
     settings: RegistrationSettings = RegistrationSettings(),
@@ -114,7 +118,9 @@ def register(
         stop_if_cancelled()
         with clock.step("optimisation"):
             previews = Previews(on_preview, placement, fixed.geometry) if on_preview else None
-            optimised = _optimise(start, matched, cubes_at, placement, settings, clock, is_cancelled, previews)
+            cubes_of_scale = _cubes_of_scale(cubes_at, placement, fixed.geometry, moving.geometry)
+            alike = sampled_alike(settings, fixed.geometry, moving.geometry)
+            optimised = _optimise(start, matched, cubes_of_scale, alike, clock, is_cancelled, previews)
         with clock.step("evaluation"):
             sources = (fixed.geometry, fixed_lungs), (moving.geometry, moving_lungs)
             fields = _evaluate(optimised.maps, placement, sources, settings.grid_spacing_mm, clock)
@@ -126,7 +132,7 @@ def register(
         optimised.trace,
         optimised.cancelled,
         clock.seconds,
-        _provenance(model, settings, device),
+        {**provenance_of(model, settings), **_circumstances(device)},
     )
 
 
@@ -141,49 +147,70 @@ def _lungs_of(volume: Volume, given: np.ndarray | None) -> np.ndarray:
         )
     if not given.any():
         raise InvalidVolumeError(f"The lung mask of {volume.name} is empty; give a mask that marks the lungs.")
+    marked_ml = np.count_nonzero(given) * volume.geometry.voxel_volume_mm3 * 1e-3
+    if marked_ml < LEAST_LUNGS_ML:
+        raise InvalidVolumeError(
+            f"The lung mask of {volume.name} marks {marked_ml:.2g} ml, which is too little for lungs: at least "
+            f"{LEAST_LUNGS_ML:g} ml are needed. Give a mask that marks the whole lungs; is it another label or segment?"
+        )
     return given.astype(bool)
 
 
-def _cubes(fixed, moving, fixed_lungs, moving_lungs, placement: Placement, device: torch.device):
+def _cubes(
+    fixed: Volume,
+    moving: Volume,
+    fixed_lungs: np.ndarray,
+    moving_lungs: np.ndarray,
+    placement: Placement,
+    device: torch.device,
+) -> _CubesAt:
     """A function from the shape of a cube, and further arguments of `to_cube`, to both images over their cubes."""
-    sources = (
-        (fixed, fixed_lungs, placement.fixed_norm_to_ras),
-        (moving, moving_lungs, placement.moving_norm_to_ras),
-    )
 
-    def cubes_at(shape: tuple[int, int, int], **window) -> tuple[CubeImage, CubeImage]:
-        return tuple(to_cube(volume, lungs, cube, shape, **window).to(device) for volume, lungs, cube in sources)
+    def cubes_at(shape: tuple[int, int, int], **window: tuple[float, float]) -> tuple[CubeImage, CubeImage]:
+        fixed_cube = to_cube(fixed, fixed_lungs, placement.fixed_norm_to_ras, shape, **window)
+        moving_cube = to_cube(moving, moving_lungs, placement.moving_norm_to_ras, shape, **window)
+        return fixed_cube.to(device), moving_cube.to(device)
 
     return cubes_at
 
 
+def _cubes_of_scale(cubes_at: _CubesAt, placement: Placement, fixed: ImageGeometry, moving: ImageGeometry) -> _CubesAt:
+    """`cubes_at` for a scale's spacing, mm, instead of a shape."""
+
+    def cubes_of_scale(spacing_mm: float, **window: tuple[float, float]) -> tuple[CubeImage, CubeImage]:
+        spacing_mm = compared_spacing(spacing_mm, fixed, moving)
+        return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm), **window)
+
+    return cubes_of_scale
+
+
 def _optimise(
     start: Maps,
-    matched,
-    cubes_at,
-    placement: Placement,
+    matched: tuple[torch.Tensor, torch.Tensor],
+    cubes_of_scale: _CubesAt,
     settings: RegistrationSettings,
     clock: StepClock,
-    is_cancelled,
+    is_cancelled: Callable[[], bool],
     previews: Previews | None,
 ) -> Optimised:
     if settings.optimise == "none" or settings.iterations == 0:
         return Optimised(start, LossTrace())
 
-    def cubes_at_spacing(spacing_mm: float, **window) -> tuple[CubeImage, CubeImage]:
-        return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm), **window)
-
     def on_step(iteration: int, loss: float) -> None:
         clock.within("optimisation", (iteration + 1) / settings.iterations, iteration, loss)
 
-    tissue_at = partial(cubes_at_spacing, hu_window=TISSUE_WINDOW) if settings.enclosed_tissue_weight else None
-    pairs = scaled_pairs(cubes_at_spacing, settings.similarity, tissue_at)
+    tissue_at = partial(cubes_of_scale, hu_window=TISSUE_WINDOW) if settings.enclosed_tissue_weight else None
+    pairs = scaled_pairs(cubes_of_scale, settings.similarity, tissue_at)
     on_look = previews.offer if previews else lambda present_maps: None
     return optimise(start, pairs, settings, on_step, is_cancelled, matched, on_look)
 
 
 def _evaluate(
-    maps: Maps, placement: Placement, sources, spacing_mm: float, clock: StepClock
+    maps: Maps,
+    placement: Placement,
+    sources: Sequence[tuple[ImageGeometry, np.ndarray]],
+    spacing_mm: float,
+    clock: StepClock,
 ) -> tuple[DisplacementField, DisplacementField]:
     """Both maps on grids over the fields of view of the images that they start from, exact in and around the lungs."""
     cubes = placement.fixed_norm_to_ras, placement.moving_norm_to_ras
@@ -203,13 +230,19 @@ def _evaluate(
     return forward, backward
 
 
-def _provenance(model: LoadedModel, settings: RegistrationSettings, device: torch.device) -> dict[str, object]:
+def provenance_of(model: LoadedModel, settings: RegistrationSettings) -> dict[str, object]:
+    """What decides a registration, its images apart."""
     return {
         "version": __version__,
         "model": model.file_name,
         "model_sha256": model.sha256,
         "settings": settings.as_dict(),
         "seed": settings.seed,
+    }
+
+
+def _circumstances(device: torch.device) -> dict[str, object]:
+    return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def run_report(
     return {**report, "warnings": [warning.as_dict() for warning in found]}
 
 
-def finite(value: object) -> object:
+def finite(value: Any) -> Any:
     """The same in plain Python values, with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
@@ -62,7 +63,7 @@ def finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def summary(report: dict) -> str:
+def summary(report: dict[str, Any]) -> str:
     """A dozen lines for the terminal."""
     inputs, settings = report["inputs"], report["settings"]
     lines = [
@@ -75,7 +76,7 @@ def summary(report: dict) -> str:
     return "\n".join(lines)
 
 
-def _figures(report: dict) -> Iterator[tuple[str, str]]:
+def _figures(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     before, after = report["similarity"]["before"], report["similarity"]["after"]
     jacobian, returned = report["jacobian"], report["inverse_consistency_mm"]
     hu = "mean_absolute_difference_hu"
@@ -94,7 +95,7 @@ def _figures(report: dict) -> Iterator[tuple[str, str]]:
         yield from _lung_function_figures(report["lung_function"])
 
 
-def _lung_function_figures(figures: dict) -> Iterator[tuple[str, str]]:
+def _lung_function_figures(figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
     def shown(value: float | None, digits: int) -> str:
         return "n/a" if value is None else f"{value:.{digits}f}"
 
@@ -104,7 +105,7 @@ def _lung_function_figures(figures: dict) -> Iterator[tuple[str, str]]:
     yield "parametric response", ", ".join(shares)
 
 
-def _error(before: dict, after: dict) -> str:
+def _error(before: dict[str, Any], after: dict[str, Any]) -> str:
     return (
         f"{before['mean']:.2f} -> {after['mean']:.2f} mm mean "
         f"({after['median']:.2f} median, {after['p95']:.2f} 95th percentile)"

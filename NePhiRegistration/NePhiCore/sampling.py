@@ -6,6 +6,8 @@ order (PyTorch's ``grid_sample`` wants x, y, z), happens here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.nn import functional as F
 
@@ -67,7 +69,7 @@ def read_image(image: Tensor, points_norm: Tensor) -> Tensor:
     return values[..., 0, 0].transpose(1, 2)
 
 
-def cube_grid(shape: tuple[int, int, int], device: torch.device | str = "cpu") -> Tensor:
+def cube_grid(shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """(D, H, W, 3) points of a regular grid that fills the cube, corner to corner."""
     axes = [torch.linspace(-1, 1, n, device=device) if n > 1 else torch.zeros(1, device=device) for n in shape]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)

@@ -41,7 +41,7 @@ class ScannedLungs:
     @property
     def ml(self) -> float:
         """Volume of both lungs."""
-        return self.volumes_ml["both"]
+        return self.volumes_ml["both"] or 0.0
 
 
 def in_regions(lungs: np.ndarray, is_right: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import SettingsError
 
@@ -22,8 +23,8 @@ class RegistrationSettings:
         optimise: "none" (encoder alone), "latent" (networks frozen) or "all" (latent code and networks).
         iterations: optimisation steps; 0 is off.
         similarity: "local_ncc" (NCC of locally normalised intensities), "ncc" (eq. 8) or "mind".
-        similarity_sampling_ratio: share of the lung voxels drawn at each step, (0, 1].
-        regularity_sampling_ratio: share of the lung voxels at which inverse consistency is asked, (0, 1].
+        similarity_sampling_ratio: share of the lungs' voxels of 2 mm drawn at each step, (0, 1].
+        regularity_sampling_ratio: share of the lungs' voxels of 2 mm at which inverse consistency is asked, (0, 1].
         regularity: "gradient_inverse_consistency" (eq. 5), "diffusion" or "none".
         regularity_weight: lambda_1 of eq. 10.
         prior_weight: lambda_2 of eq. 10.
@@ -71,7 +72,7 @@ class RegistrationSettings:
         return dataclasses.asdict(self)
 
 
-_PRESET_CHANGES: dict[str, dict[str, object]] = {
+_PRESET_CHANGES: dict[str, dict[str, Any]] = {
     "fast": {"optimise": "none", "iterations": 0},
     "balanced": {"optimise": "latent", "iterations": 200},
     "accurate": {"optimise": "all", "iterations": 400},
@@ -90,7 +91,7 @@ def settings_for(preset: str = "balanced", **changes: object) -> RegistrationSet
     unknown = sorted(set(changes) - known)
     if unknown:
         raise SettingsError(f"Unknown setting {', '.join(unknown)}; the settings are {', '.join(sorted(known))}.")
-    asked = {name: value for name, value in changes.items() if value is not None}
+    asked: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     return RegistrationSettings(**{"preset": preset, **_PRESET_CHANGES[preset], **asked})
 
 
@@ -99,7 +100,9 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise SettingsError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
-def _check_range(name: str, value, low: float, high: float, whole: bool = False, above_low: bool = False) -> None:
+def _check_range(
+    name: str, value: float, low: float, high: float, whole: bool = False, above_low: bool = False
+) -> None:
     is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not is_number or not (low <= value <= high) or (above_low and value == low):
         bracket = "(" if above_low else "["

@@ -58,7 +58,8 @@ def _local_ncc_map(fixed_hu: np.ndarray, warped_hu: np.ndarray, mask: np.ndarray
     variance_a, variance_b, covariance = aa - a1 * a1, bb - b1 * b1, ab - a1 * b1
     has_structure = np.minimum(variance_a, variance_b) > _SMALLEST_DEVIATION_HU**2
     product = np.maximum(variance_a * variance_b, _SMALLEST_DEVIATION_HU**4)
-    return np.where(has_structure, covariance / np.sqrt(product), np.float32(0))
+    correlation: np.ndarray = np.where(has_structure, covariance / np.sqrt(product), np.float32(0))
+    return correlation
 
 
 def _box_sums(channels: np.ndarray, radii: np.ndarray) -> np.ndarray:

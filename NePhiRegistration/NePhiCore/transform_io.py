@@ -19,6 +19,7 @@ from .geometry import transform_points
 from .itk_bridge import FLIP_LPS_RAS, flip_lps_ras, geometry_of, itk_image, itk_memory_in_words, quiet_itk
 from .itk_files import IMAGE_SUFFIXES, check_components, read_header, read_voxels, write_image
 from .paths import check_is_file, full_suffix
+from .transform_copy import not_a_transform, safe_to_read
 from .transform_text import check_text_transform
 
 TRANSFORM_SUFFIXES = (".h5", ".hdf5")
@@ -91,13 +92,7 @@ def read_displacement(path: Path | str, name: str = "transform") -> Displacement
     path = Path(path)
     if full_suffix(path) in _READ_AS_IMAGE:
         return _read_vector_image(path, name)
-    transform = _read_transform(path, name)
-    if not isinstance(transform, sitk.DisplacementFieldTransform):
-        raise InvalidTransformError(
-            f"{name}: {path} holds one of type {transform.GetName()}, expected a displacement field."
-        )
-    with _named(path, name):
-        return _field_of(transform.GetDisplacementField())
+    return _field_in(_read_transform(path, name), path, name)
 
 
 def read_initial_transform(path: Path | str, name: str = "initial transform") -> InitialTransform:
@@ -182,15 +177,17 @@ def _check_finite(numbers: np.ndarray) -> None:
 def _read_transform(path: Path, name: str) -> sitk.Transform:
     check_is_file(path, name, InvalidTransformError)
     check_text_transform(path, name)
+    with safe_to_read(path, name) as readable:
+        return _read_here(readable, path, name)
+
+
+def _read_here(readable: Path, path: Path, name: str) -> sitk.Transform:
+    """Read a file on which ITK does not crash, and that stands for ``path``."""
     try:
         with quiet_itk():
-            transform = sitk.ReadTransform(str(path))
+            transform: sitk.Transform = sitk.ReadTransform(str(readable))
     except RuntimeError as error:
-        raise InvalidTransformError(
-            f"{name}: {path} is not a transform that ITK reads: another kind of file, damaged, truncated, or the "
-            "inverse of a displacement field, which only 3D Slicer reads. "
-            "Give an ITK transform (.h5, .tfm, .txt, .mat) or a displacement image (.nrrd, .nii.gz, .mha)."
-        ) from error
+        raise InvalidTransformError(not_a_transform(path, name)) from error
     if transform.GetDimension() != 3:
         raise InvalidTransformError(
             f"{name}: {path} holds a transform of {transform.GetDimension()} dimensions, expected 3."
@@ -209,6 +206,15 @@ def _read_vector_image(path: Path, name: str) -> DisplacementField:
         return _field_of(image)
 
 
+def _field_in(transform: sitk.Transform, path: Path, name: str) -> DisplacementField:
+    if not isinstance(transform, sitk.DisplacementFieldTransform):
+        raise InvalidTransformError(
+            f"{name}: {path} holds one of type {transform.GetName()}, expected a displacement field."
+        )
+    with _named(path, name):
+        return _field_of(transform.GetDisplacementField())
+
+
 def _field_of(image: sitk.Image) -> DisplacementField:
     """The field of an ITK image of LPS vectors; raises InvalidTransformError where they are NaN."""
     return DisplacementField(flip_lps_ras(sitk.GetArrayViewFromImage(image)), geometry_of(image))
@@ -222,7 +228,7 @@ def _write_transform(path: Path, field: DisplacementField) -> None:
             image = itk_image(vectors_lps_mm, field.geometry, is_vector=True)
             # The transform takes the image over: no second copy of the field.
             sitk.WriteTransform(sitk.DisplacementFieldTransform(image), str(path))
-        written = read_displacement(path)
+        written = _field_in(_read_here(path, path, "output"), path, "output")
     except (RuntimeError, OSError, InvalidTransformError) as error:
         raise OutputError(f"{path} could not be written whole. Is the disk full, or the folder read-only?") from error
     if not np.array_equal(written.displacement_ras_mm, field.displacement_ras_mm):
@@ -236,7 +242,6 @@ def _reserve(path: Path, size: int) -> None:
     """
     block = os.urandom(1 << 20)  # not zeros, which some file systems store in no space
     with open(path, "wb") as file:
-        for start in range(0, size, len(block)):
-            file.write(block[: size - start])
+        file.writelines(block[: size - start] for start in range(0, size, len(block)))
         file.flush()
         os.fsync(file.fileno())

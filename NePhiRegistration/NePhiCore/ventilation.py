@@ -52,4 +52,5 @@ def air_change(exhale_hu: np.ndarray, inhale_hu: np.ndarray) -> np.ndarray:
         Of the same shape, unitless, within LOWEST and HIGHEST.
     """
     density = np.maximum(inhale_hu - _AIR_HU, _LEAST_DENSITY_HU)
-    return (_AIR_HU * (exhale_hu - inhale_hu) / (exhale_hu * density)).clip(LOWEST, HIGHEST)
+    change: np.ndarray = _AIR_HU * (exhale_hu - inhale_hu) / (exhale_hu * density)
+    return change.clip(LOWEST, HIGHEST)

@@ -48,7 +48,8 @@ class Plane:
         """(N, 2) fractional (column, row) of points seen along the plane's normal."""
         origin = self.points_ras_mm[0, 0]
         across, down = self.points_ras_mm[0, 1] - origin, self.points_ras_mm[1, 0] - origin
-        return (points_ras_mm - origin) @ np.stack([across, down], -1) / (across @ across)
+        pixels: np.ndarray = (points_ras_mm - origin) @ np.stack([across, down], -1) / (across @ across)
+        return pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,8 @@ def _coordinates(low: np.ndarray, high: np.ndarray, axis: int, sign: int, pixel_
     """Pixel coordinates along a RAS axis, from its high end down where the sign is negative."""
     count = max(2, int((high[axis] - low[axis]) / pixel_mm) + 1)
     steps = np.arange(count) * pixel_mm
-    return high[axis] - steps if sign < 0 else low[axis] + steps
+    coordinates: np.ndarray = high[axis] - steps if sign < 0 else low[axis] + steps
+    return coordinates
 
 
 def _most_crowded(coordinates: np.ndarray) -> float:

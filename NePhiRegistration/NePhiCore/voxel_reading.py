@@ -29,7 +29,15 @@ def block_points(matrix: np.ndarray, block: Block) -> np.ndarray:
     k, j, i = (np.arange(s.start, s.stop, dtype=np.float64)[:, None] for s in block)
     along_i, along_j, along_k = matrix[:3, :3].T
     rows = (k * along_k + matrix[:3, 3])[:, None] + j * along_j
-    return rows[:, :, None] + i * along_i
+    points: np.ndarray = rows[:, :, None] + i * along_i
+    return points
+
+
+def with_rim(block: Block, shape_kji: tuple[int, int, int]) -> tuple[Block, Block]:
+    """A block with one voxel more on each side where the grid goes on, and where in that the block lies."""
+    k, j, i = (slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(block, shape_kji))
+    inner_k, inner_j, inner_i = (slice(s.start - w.start, s.stop - w.start) for s, w in zip(block, (k, j, i)))
+    return (k, j, i), (inner_k, inner_j, inner_i)
 
 
 def read_trilinear(array: np.ndarray, points_ijk: np.ndarray) -> np.ndarray:
@@ -95,7 +103,8 @@ def read_nearest(array: np.ndarray, points_ijk: np.ndarray) -> np.ndarray:
         points_ijk: (..., 3).
     """
     index = np.clip(np.rint(points_ijk), 0, np.array(array.shape[::-1]) - 1).astype(np.intp)
-    return array[index[..., 2], index[..., 1], index[..., 0]]
+    values: np.ndarray = array[index[..., 2], index[..., 1], index[..., 0]]
+    return values
 
 
 def is_inside(shape_kji: tuple[int, int, int], points_ijk: np.ndarray) -> np.ndarray:

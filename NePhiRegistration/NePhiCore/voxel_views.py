@@ -12,7 +12,8 @@ View = tuple[slice, slice, slice]
 def box_of(mask: np.ndarray) -> View:
     """Smallest index ranges (k, j, i) that hold a mask, which must not be empty."""
     hits = (np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
-    return tuple(slice(int(h[0]), int(h[-1]) + 1) for h in hits)
+    k, j, i = (slice(int(h[0]), int(h[-1]) + 1) for h in hits)
+    return k, j, i
 
 
 def thinned_view(geometry: ImageGeometry, spacing_mm: float, box: View | None = None) -> View:
@@ -23,9 +24,10 @@ def thinned_view(geometry: ImageGeometry, spacing_mm: float, box: View | None = 
         spacing_mm: the step along each axis is the whole number of voxels nearest to it, at least one.
         box: part of the grid; None is all of it.
     """
-    box = box or tuple(slice(0, n) for n in geometry.shape_kji)
+    ranges = box or [slice(0, n) for n in geometry.shape_kji]
     steps = np.maximum(1, np.rint(spacing_mm / geometry.spacing_mm)).astype(int)[::-1]
-    return tuple(slice(s.start, s.stop, int(step)) for s, step in zip(box, steps))
+    k, j, i = (slice(s.start, s.stop, int(step)) for s, step in zip(ranges, steps))
+    return k, j, i
 
 
 def viewed_geometry(geometry: ImageGeometry, view: View) -> ImageGeometry:
@@ -34,7 +36,8 @@ def viewed_geometry(geometry: ImageGeometry, view: View) -> ImageGeometry:
     matrix = geometry.ijk_to_ras.copy()
     matrix[:3, 3] = transform_points(geometry.ijk_to_ras, start_ijk)
     matrix[:3, :3] *= step_ijk
-    return ImageGeometry(tuple(len(range(s.start, s.stop, s.step)) for s in view), matrix)
+    k, j, i = (len(range(s.start, s.stop, s.step)) for s in view)
+    return ImageGeometry((k, j, i), matrix)
 
 
 def nodes_around(mask: np.ndarray, shape_kji: tuple[int, int, int]) -> np.ndarray:

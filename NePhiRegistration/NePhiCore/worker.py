@@ -22,9 +22,13 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import DependencyError, NePhiError, OutputError, RegistrationCancelled, where_raised
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from .displacement_field import DisplacementField
 
 KEEP_BEST = "keep"
 _NICENESS = 5  # the program's window comes first
@@ -105,7 +109,7 @@ def _register(folder: Path, messages: Messages, parent: Parent) -> None:
     inputs, settings, model_file = read_job(folder)
     count = 0
 
-    def show(field) -> None:
+    def show(field: DisplacementField) -> None:
         nonlocal count
         name = f"preview_{count % 2}.npy"  # the program may still be reading the last one
         count += 1
@@ -121,7 +125,7 @@ def _register(folder: Path, messages: Messages, parent: Parent) -> None:
 def _load_torch() -> None:
     """Load torch, saying in words what stands in the way."""
     try:
-        import torch  # noqa: F401
+        import torch  # noqa: F401 (is it there?)
     except ImportError as error:
         raise DependencyError(
             f"PyTorch cannot be loaded ({error}). Install it with the PyTorch extension, module PyTorch Utils."

@@ -35,11 +35,13 @@ class ChildProcess:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (module_folder, environment.get("PYTHONPATH"))))
         # OpenMP's threads must not spin while they wait: the cores are the window's too.
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        options = {"start_new_session": True}
+        options: dict[str, object] = {"start_new_session": True}
         if _IS_WINDOWS:
             flags = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
             options = {"creationflags": flags}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        # `python -m` would import whatever numpy.py lies in the folder that the program was started from.
+        options["cwd"] = module_folder
         self._process = subprocess.Popen([sys.executable, *arguments], env=environment, bufsize=0, **pipes, **options)
         self._unfinished = {"stdout": b"", "stderr": b""}
         self.log = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import qt
 
@@ -111,7 +112,7 @@ class LossPlot:
         pen = qt.QPen(qt.QColor(_CURVE))
         pen.setWidthF(1.8)
         painter.setPen(pen)
-        for (x0, y0), (x1, y1) in zip(points, points[1:]):
+        for (x0, y0), (x1, y1) in pairwise(points):
             painter.drawLine(qt.QPointF(x0, y0), qt.QPointF(x1, y1))
         if len(points) == 1:
             painter.drawPoint(qt.QPointF(*points[0]))

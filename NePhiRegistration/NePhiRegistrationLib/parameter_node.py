@@ -99,7 +99,7 @@ _LABELS = {
 }
 
 # Slicer wants the None in a union of nodes, and older ones know only this form of it.
-Mask = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+Mask = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 (see above)
 
 
 @parameterNodeWrapper

@@ -29,7 +29,7 @@ _OUTSIDE_HU = -960
 _LOWEST_HU = (-4096, -500)
 
 
-def remarks_on(fixedVolume, movingVolume, **inputs) -> list[Remark]:  # noqa: N803
+def remarks_on(fixedVolume, movingVolume, **inputs) -> list[Remark]:
     """Remarks on a pair and its settings; arguments as in `NePhiRegistrationLogic.register`.
 
     Returns:

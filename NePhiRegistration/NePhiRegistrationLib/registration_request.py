@@ -32,7 +32,7 @@ class RegistrationRequest:
         NePhiError: an input, setting or output that cannot be used; the message says what to do.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the arguments of the logic, given by name)
         self,
         fixedVolume,
         movingVolume,

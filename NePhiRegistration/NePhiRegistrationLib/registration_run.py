@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -111,6 +112,7 @@ class RegistrationRun:
         self._tell(Progress("starting", 0.0))
         inputs = yield from self._request.inputs()
         settings, model_file = self._request.settings.as_dict(), self._request.model_file
+        model_file = os.path.abspath(model_file) if model_file else None  # the child works in another folder
         yield from write_job(self._folder, inputs, settings, model_file)
         module_folder = str(Path(__file__).resolve().parents[1])
         self._child = _started([*WORKER, str(self._folder)], module_folder)

@@ -168,22 +168,22 @@ class _Observer:
     def _is_current(self) -> bool:
         return self._view._clock is self._clock
 
-    def onProgress(self, progress) -> None:  # noqa: N802
+    def onProgress(self, progress) -> None:
         if self._is_current():
             self._view.on_progress(progress)
 
-    def onPreview(self) -> None:  # noqa: N802
+    def onPreview(self) -> None:
         if self._is_current():
             self._view.on_preview()
 
-    def onFinished(self, nodes) -> None:  # noqa: N802
+    def onFinished(self, nodes) -> None:
         if self._is_current():
             self._view.on_finished(nodes)
 
-    def onFailed(self, message: str) -> None:  # noqa: N802
+    def onFailed(self, message: str) -> None:
         if self._is_current():
             self._view.on_failed(message)
 
-    def onCancelled(self) -> None:  # noqa: N802
+    def onCancelled(self) -> None:
         if self._is_current():
             self._view.on_cancelled()

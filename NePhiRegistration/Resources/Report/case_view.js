@@ -1,10 +1,9 @@
 // One case: pictures on one side, what is known about it on the other.
 
 class CaseView {
-  // step: called with +1 or -1 for another case; closed: when the view has gone.
-  constructor(dialog, step, closed) {
-    this.dialog = dialog;
-    this.step = step;
+  // step: called with +1 or -1 for another case; closed: when the view has gone; filter: with a query for the table.
+  constructor(dialog, step, closed, filter) {
+    Object.assign(this, { dialog, step, filter });
     this.viewer = new PictureViewer();
     dialog.addEventListener("close", () => {
       this.viewer.stop();
@@ -25,11 +24,14 @@ class CaseView {
       element("span", { class: "quiet place" }, place < 0 ? "" : `${place + 1} of ${count}`),
       button("Close", () => this.dialog.close(), { class: "close" }));
     const remarks = remarksOf(each).map((text) => element("li", {}, text));
+    const codes = codesOf(each).map((code) => button(code, () => this.filter(codeQuery(code)),
+      { class: "code", title: "All cases with this warning" }));
     const pictures = each.pictures ? this.viewer.root : element("p", { class: "remark none" }, "There are no pictures of this case.");
     if (each.pictures) this.viewer.show(each);
     else this.viewer.stop();
     this.dialog.replaceChildren(head,
       remarks.length ? element("ul", { class: `remarks-of ${each.group}` }, remarks) : "",
+      codes.length ? element("p", { class: "codes" }, "Warnings: ", codes) : "",
       element("div", { class: "sides" }, pictures, element("aside", {}, facts(each))));
     if (!this.dialog.open) this.dialog.showModal();
     this.dialog.scrollTop = 0;

@@ -15,8 +15,17 @@ function groupOf(row) {
 }
 
 function searched(row) {
-  const texts = [row.name, row.status, ...remarksOf(row), ...Object.values(row.texts)];
+  const texts = [row.name, row.status, ...remarksOf(row), ...Object.values(row.texts), ...codesOf(row).map(codeQuery)];
   return texts.join("\n").toLowerCase();
+}
+
+function codesOf(row) {
+  return (row.texts.warning_codes || "").split(" ").filter(Boolean);
+}
+
+// What finds the cases with a warning.
+function codeQuery(code) {
+  return `warning:${code}`;
 }
 
 // Everything to be said about a case in words, the gravest first.

@@ -5,7 +5,7 @@ let shown = [];
 let last = null;
 
 const table = new CaseTable(byId("table"), sortBy);
-const view = new CaseView(byId("case"), stepCase, closed);
+const view = new CaseView(byId("case"), stepCase, closed, filterBy);
 
 function refresh() {
   const query = parseQuery(state.query);
@@ -78,6 +78,12 @@ function closed() {
   document.title = "Registration report";
   if (location.hash) history.replaceState(null, "", "#");
   if (shown.includes(last)) table.activate(shown.indexOf(last));
+}
+
+function filterBy(query) {
+  view.close();
+  state.group = "all";
+  setQuery(query);
 }
 
 const counts = Object.fromEntries(Object.keys(GROUPS).map((group) =>

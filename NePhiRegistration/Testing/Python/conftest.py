@@ -53,3 +53,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("NOT TESTED HERE: needs the real lung CT in ../shared/data beside the repository")
     return SHARED_DATA
+
+
+@pytest.fixture
+def as_an_ordinary_user():
+    """Permissions do not stop root, who runs the tests in many containers."""
+    if not hasattr(os, "geteuid") or (os.geteuid() == 0 and not hasattr(os, "setresuid")):
+        pytest.skip("NOT TESTED HERE: this system cannot lend the tests another user id")
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.setresuid(65534, 65534, 0)
+    yield
+    if is_root:
+        os.setresuid(0, 0, 0)

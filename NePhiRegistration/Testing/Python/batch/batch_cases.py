@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ def batch_arguments(manifest: Path, output: Path, *more: object, command: Sequen
 
 
 class InlineWorkers:
-    """Cases registered in this process, as they are submitted."""
+    """In this process: files looked at as they are asked for, cases registered as they are submitted."""
 
     def __init__(self, run: Callable = run_case) -> None:
         self.submitted: list[str] = []
@@ -71,9 +71,12 @@ class InlineWorkers:
 
     def submit(self, job) -> Future:
         self.submitted.append(job.case.name)
+        return self.ask(self._run, job)
+
+    def ask(self, work: Callable, *arguments: object) -> Future:
         future = Future()
         try:
-            future.set_result(self._run(job))
+            future.set_result(work(*arguments))
         except BaseException as error:
             future.set_exception(error)
         return future
@@ -134,10 +137,8 @@ def started(arguments: Sequence[str], **more: str) -> Iterator[subprocess.Popen]
 
 
 def with_group_killed(process: subprocess.Popen) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
-    except ProcessLookupError:
-        pass
     process.communicate()
 
 

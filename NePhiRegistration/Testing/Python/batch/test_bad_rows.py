@@ -4,10 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
-from batch_cases import InlineWorkers, batch_arguments, statuses, write_cohort
-from core.command_cases import SHAPE_KJI, quick_registration, run
+from batch_cases import batch_arguments, rows_of, started, statuses, write_cohort
+from core.command_cases import SHAPE_KJI, Finished
 
-from NePhiBatch import batch_command
 from NePhiCore.geometry import ImageGeometry
 from NePhiCore.image_io import write_volume
 
@@ -64,13 +63,18 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ended(study, tmp_path_factory):
     output = tmp_path_factory.mktemp("ended") / "out"
-    with pytest.MonkeyPatch.context() as patch, quick_registration():
-        patch.setattr(batch_command, "OneWorker", InlineWorkers)
-        return run(batch_arguments(study / "study.csv", output)), output
+    return finished(batch_arguments(study / "study.csv", output)), output
 
 
-def told(finished) -> list[str]:
-    return [line for line in finished.err.splitlines() if line.startswith("nephi: bad row: ")]
+def finished(arguments) -> Finished:
+    """The command in a process of its own, to its end."""
+    with started(arguments) as process:
+        out, err = process.communicate(timeout=280)
+        return Finished(process.returncode, out, err)
+
+
+def told(ended: Finished) -> list[str]:
+    return [line for line in ended.err.splitlines() if line.startswith("nephi: bad row: ")]
 
 
 def test_there_are_more_than_twelve_kinds():
@@ -79,9 +83,9 @@ def test_there_are_more_than_twelve_kinds():
 
 @pytest.mark.parametrize("row", BAD_ROWS)
 def test_each_is_named_with_its_line(study, ended, row):
-    finished, _ = ended
+    said_in_all, _ = ended
     line = list(BAD_ROWS).index(row) + 3
-    said = [text for text in told(finished) if text.startswith(f"nephi: bad row: line {line}")]
+    said = [text for text in told(said_in_all) if text.startswith(f"nephi: bad row: line {line}")]
     assert any(BAD_ROWS[row].format(study=study) in text for text in said), said
     name = row.split(",")[0]
     own_name = name not in ("", "../up", "good", "quote", "too_many", "l\xe4tin1")
@@ -89,24 +93,26 @@ def test_each_is_named_with_its_line(study, ended, row):
 
 
 def test_all_are_told_before_anything_starts_in_the_order_of_the_lines(ended):
-    finished, output = ended
-    lines = [int(text.split("line ")[1].split(",")[0].split(":")[0]) for text in told(finished)]
+    said, output = ended
+    lines = [int(text.split("line ")[1].split(",")[0].split(":")[0]) for text in told(said)]
     assert sorted(set(lines)) == list(range(3, 3 + len(BAD_ROWS)))
     assert lines == sorted(lines)
-    last_told = finished.err.rindex("nephi: bad row")
-    assert last_told < finished.err.index("good done")
+    last_told = said.err.rindex("nephi: bad row")
+    assert last_told < said.err.index("good done")
     log = (output / "batch.log").read_text(encoding="utf-8")
     assert log.rindex("does not exist") < log.index("given to a worker")
 
 
 def test_the_good_rows_still_run_and_the_exit_code_is_1(ended):
-    finished, output = ended
-    assert finished.code == 1
-    assert finished.out.startswith(f"Registered 2 of {2 + len(BAD_ROWS)} cases")
+    said, output = ended
+    assert said.code == 1
+    assert said.out.startswith(f"Registered 2 of {2 + len(BAD_ROWS)} cases")
     ended_as = statuses(output)
     assert (ended_as.pop("good"), ended_as.pop("last")) == ("done", "done")
     assert set(ended_as.values()) == {"refused"}
     assert {"missing", "grid", "no_moving"} < {*ended_as}
+    reason = rows_of(output)["missing"]["reason"]
+    assert reason.startswith("line 13: fixed: nowhere.nii.gz does not exist."), reason
 
 
 def test_a_row_that_is_mended_runs(study, ended, tmp_path):
@@ -116,17 +122,15 @@ def test_a_row_that_is_mended_runs(study, ended, tmp_path):
     rows[1] += f"{study}/good/moving_mask.nii.gz"
     rows.append(rows[1].replace("good,", "missing,", 1))
     mended.write_text("\n".join(rows))
-    workers = InlineWorkers()
-    with pytest.MonkeyPatch.context() as patch, quick_registration():
-        patch.setattr(batch_command, "OneWorker", lambda: workers)
-        arguments = batch_arguments(study / "study.csv", output)
-        arguments[1] = str(mended)
-        assert run(arguments).code == 0
-    assert workers.submitted == ["missing"]
+    arguments = batch_arguments(study / "study.csv", output)
+    arguments[1] = str(mended)
+    said = finished(arguments)
+    assert said.code == 0, said.err
+    assert said.out.startswith("Registered 1 of 2 cases") and "1 were done before" in said.out
+    assert statuses(output)["missing"] == "done"
 
 
 def test_nothing_but_bad_rows_is_no_fault_of_the_arguments(study, tmp_path):
     (study / "bad.csv").write_text("case,fixed,moving\nA,none.nii,\n")
-    finished = run(batch_arguments(study / "bad.csv", tmp_path / "out"))
-    assert finished.code == 1
+    assert finished(batch_arguments(study / "bad.csv", tmp_path / "out")).code == 1
     assert statuses(tmp_path / "out") == {"A": "refused"}

@@ -54,6 +54,7 @@ def workers(monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(batch_command, "OneWorker", make)
+    monkeypatch.setattr(batch_command, "OneProcess", InlineWorkers)
     worker_start._weights.cache_clear()
     return made
 
@@ -89,7 +90,9 @@ def test_every_case_has_its_files_and_its_row(finished):
     assert float(row["local_ncc"]) == pytest.approx(report["similarity"]["after"]["local_ncc"], rel=1e-5)
     assert float(row["lung_volume_fixed_litres"]) == pytest.approx(report["lung_volume_litres"]["fixed"], rel=1e-5)
     assert row["inhale_image"] == report["lung_function"]["inhale_image"]
-    assert row["worker"] and row["finished"].endswith("Z")
+    assert row["finished"].endswith("Z")
+    codes = [warning["code"] for warning in report["warnings"]]
+    assert codes and row["warning_codes"].split() == list(dict.fromkeys(codes))
 
 
 def test_nothing_is_left_in_the_making(finished):
@@ -228,6 +231,18 @@ def test_a_failure_is_kept_until_it_shall_be_tried_again(cohort, tmp_path, monke
     ]
 
 
+def test_a_failure_is_told_without_the_names_of_folders(cohort, tmp_path, monkeypatch):
+    def fail(job, *more):
+        raise OSError(f"{job.case.files['fixed']} is gone")
+
+    monkeypatch.setattr(case_run, "_register", fail)
+    assert run(batch_arguments(cohort, tmp_path / "out")).code == 1
+    folder = str(cohort.parent)
+    for name in ("results.csv", "index.html", "cases/A/log.txt"):
+        text = (tmp_path / "out" / name).read_text(encoding="utf-8")
+        assert "fixed.nii.gz is gone" in text and folder not in text, name
+
+
 def test_a_failure_with_other_inputs_is_tried_again_unasked(tmp_path, monkeypatch, workers):
     manifest = write_cohort(tmp_path / "study", ["A"])
     unlucky = ["A"]
@@ -262,6 +277,17 @@ def test_pictures_that_fail_do_not_fail_the_case(cohort, tmp_path, monkeypatch):
     assert "no pictures: unexpected RuntimeError: no paper" in (tmp_path / "out/cases/A/log.txt").read_text(
         encoding="utf-8"
     )
+
+
+def test_files_that_nobody_can_look_at_are_a_bad_row(cohort, tmp_path, monkeypatch):
+    def fail_with_one(case):
+        return 1 / 0 if case.name == "A" else []
+
+    monkeypatch.setattr("NePhiBatch.input_checks.problems_of", fail_with_one)
+    ended = run(batch_arguments(cohort, tmp_path / "out"))
+    assert ended.code == 1
+    assert "line 2, case A: Its files cannot be looked at: unexpected ZeroDivisionError: division by zero" in ended.err
+    assert statuses(tmp_path / "out") == {"A": "refused", "B": "done"}
 
 
 def test_a_case_folder_of_somebody_else_is_left_alone(cohort, tmp_path):

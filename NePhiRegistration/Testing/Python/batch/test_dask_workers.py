@@ -24,10 +24,12 @@ from core.command_cases import own_environment, run
 
 from NePhiBatch import dask_clusters
 from NePhiBatch.dask_clusters import check_dask, slurm_options
+from NePhiBatch.dask_workers import DaskWorkers
+from NePhiBatch.dispatch import WorkersLostError
 from NePhiBatch.run_log import RunLog
 from NePhiCore.errors import DependencyError, NePhiError, SettingsError
 
-CASES = ["A", "B", "held", "poison", "Y", "Z"]
+CASES = ["A", "B", "held", "poison", "stuck", "Y", "Z"]
 # What sbatch does here: run the script at once, as a job of this machine.
 SBATCH = """#!{python}
 import os, subprocess, sys
@@ -69,12 +71,14 @@ def test_two_workers_with_a_kill_of_one_and_of_the_run_do_every_case_once(tmp_pa
     with started(arguments) as process:
         code, out, err = finished(process)
     assert code == 1, err
-    expected = dict.fromkeys(CASES, "done") | {"poison": "failed"}
+    bad = {"poison", "stuck"}
+    expected = {case: "failed" if case in bad else "done" for case in CASES}
     assert statuses(output) == expected
-    assert {case: n for case, n in times_put_in_place(output).items() if n} == dict.fromkeys(set(CASES) - {"poison"}, 1)
+    assert {case: n for case, n in times_put_in_place(output).items() if n} == dict.fromkeys(set(CASES) - bad, 1)
     registered = [case for case, what in events(output) if what == "registered"]
-    assert sorted(registered) == sorted(set(CASES) - {"poison"})
+    assert sorted(registered) == sorted(set(CASES) - bad)
     assert "Its worker died" in rows_of(output)["poison"]["reason"]
+    assert "It was not done after 120 minutes" in rows_of(output)["stuck"]["reason"]
     for log in (output / "logs").glob("*.log"):
         assert log.read_text(encoding="utf-8").count("weights read") == 1
     assert "Traceback" not in err and "distributed" not in err
@@ -153,7 +157,7 @@ def test_jobs_of_slurm_do_it(tmp_path):
     assert code == 0, err
     assert statuses(tmp_path / "out") == {"A": "done", "B": "done"}
     script = next(jobs.iterdir()).read_text(encoding="utf-8")
-    for line in ("#SBATCH -p long", "#SBATCH --cpus-per-task=2", "#SBATCH -t 00:30:00"):
+    for line in ("#SBATCH -p long", "#SBATCH --cpus-per-task=2", "#SBATCH -t 00:30:00", dask_clusters._KEEP_MEMORY):
         assert line in script
 
 
@@ -209,17 +213,39 @@ def test_slurm_options_that_do_not_exist_or_are_missing_are_said(tmp_path):
                 pass
 
 
-def gpu_of_worker():
-    return os.environ.get("CUDA_VISIBLE_DEVICES")
+def test_a_run_whose_workers_do_not_come_back_ends():
+    class Client:
+        def nthreads(self):
+            return {}
+
+    assert DaskWorkers(Client()).capacity() == 0
+    assert DaskWorkers(Client(), patience_s=1000).capacity() == 0
+    with pytest.raises(WorkersLostError, match="no worker for 0 minutes"):
+        DaskWorkers(Client(), patience_s=-1).capacity()
 
 
-def test_every_worker_has_a_gpu_of_its_own(tmp_path):
+def environment_of_worker():
+    return tuple(map(os.environ.get, ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")))
+
+
+def test_every_worker_has_a_gpu_of_its_own_and_may_keep_its_memory(tmp_path):
+    import dask
+    from dask.utils import parse_timedelta
+
     with dask_clusters.local_workers(2, ["3", "GPU-7"], RunLog(tmp_path / "log")) as workers:
         wait_for(lambda: len(workers._client.nthreads()) == 2)
         workers._counted_s = float("-inf")
         assert workers.capacity() == 2
-        seen = workers._client.run(gpu_of_worker)
-    assert sorted(seen.values()) == ["3", "GPU-7"]
+        seen = workers._client.run(environment_of_worker)
+        assert parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout")) > 600
+    assert sorted(seen.values()) == [("3", "1", None), ("GPU-7", "1", None)]
+
+
+def test_what_a_job_script_says_lets_workers_keep_their_memory():
+    program = "from distributed import nanny; print(nanny._get_env_variables('distributed.nanny.pre-spawn-environ'))"
+    script = f'{dask_clusters._KEEP_MEMORY}\nexec {sys.executable} -c "{program}"'
+    said = subprocess.run(["bash", "-c", script], env=own_environment(), capture_output=True, text=True)
+    assert "OMP_NUM_THREADS" in said.stdout and "MALLOC" not in said.stdout, said.stderr
 
 
 def test_no_more_workers_are_started_than_there_are_gpus(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 import gzip
 import os
+import sys
 import time
 
 import pytest
@@ -38,6 +39,17 @@ def reads(monkeypatch):
 def test_content_decides_not_name_and_place(old):
     assert fingerprint(old("a.nrrd")).sha256 == fingerprint(old("other/b.nrrd")).sha256
     assert fingerprint(old("a.nrrd")).sha256 != fingerprint(old("c.nrrd", b"content!")).sha256
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="NOT TESTED HERE: names of files are text")
+def test_names_of_slices_need_not_be_text(old, tmp_path):
+    first, second = tmp_path / "series" / os.fsdecode(b"\xe4.dcm"), tmp_path / "series" / os.fsdecode(b"\xf6.dcm")
+    old("series/a.dcm")
+    first.write_bytes(b"1")
+    known = fingerprint(tmp_path / "series")
+    assert known.sha256
+    first.rename(second)
+    assert fingerprint(tmp_path / "series").sha256 not in (None, known.sha256)
 
 
 def test_an_untouched_file_is_not_read_again(old, reads):

@@ -71,6 +71,29 @@ def test_a_poisonous_case_is_given_up_and_the_others_are_done(study):
     assert len(events(output)) == 3 + 3  # nothing was begun anew
 
 
+def test_a_case_that_never_ends_has_failed_and_the_others_are_done(study):
+    arguments, output = study("stuck", "A")
+    with started(arguments) as process:
+        code, out, err = finished(process)
+    assert code == 1, err
+    assert "stuck failed: It was not done after 120 minutes; log.txt says what it was doing." in out
+    assert statuses(output) == {"stuck": "failed", "A": "done"}
+    log = (output / "cases/stuck/log.txt").read_text(encoding="utf-8")
+    assert "Timeout" in log and "quick_batch.py" in log
+    assert [what for case, what in events(output) if case == "stuck"] == ["begins"]
+
+
+def test_an_image_that_crashes_who_looks_at_it_is_a_bad_row(study):
+    arguments, output = study("A")
+    with open(arguments[1], "a", encoding="utf-8") as file:
+        file.write("B,crash.nii.gz,A/moving.nii.gz,,\n")
+    with started(arguments) as process:
+        code, out, err = finished(process)
+    assert code == 1
+    assert "nephi: bad row: line 3, case B: One of its files is damaged so that the program crashes" in err
+    assert statuses(output) == {"A": "done", "B": "refused"}
+
+
 def test_a_killed_run_takes_its_worker_along_and_the_next_goes_on(study):
     arguments, output = study("A", "held", "Z")
     with started(arguments) as process:

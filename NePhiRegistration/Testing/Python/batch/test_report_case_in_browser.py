@@ -47,6 +47,17 @@ def test_an_address_opens_its_case(case):
     assert case.text("dialog .remarks-of").startswith("TRE high: ")
 
 
+def test_the_code_of_a_warning_leads_to_all_cases_with_it(browser, page):
+    browser.open_report(page, PLAIN)
+    assert browser.text("dialog .codes .code") == "not_inverse"
+    browser.run("document.querySelector('dialog .codes .code').click()")
+    assert browser.shown_case() is None
+    assert sorted(browser.names()) == ["case-0003", "case-0028", "case-0053"]
+    browser.type("warning:folds")
+    assert browser.names() == []
+    assert browser.messages() == []
+
+
 @pytest.mark.parametrize("address", ["#case=nobody", "#case=%ZZ", "#other", "#case="])
 def test_an_address_of_no_case_opens_none(browser, page, address):
     browser.open_report(page, address)

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from benchmarks.random_batches import HOSTILE, SETTINGS, random_rows, write_batch
-from NePhiBatch.report_cases import read_cases, without_folders
+from NePhiBatch.folder_names import without_folders
+from NePhiBatch.report_cases import read_cases
 from NePhiCore.errors import OutputError
 
 PICTURES = {

@@ -60,6 +60,25 @@ def test_a_failure_has_its_reason_and_no_figures(tmp_path):
     }
 
 
+def test_warnings_are_there_by_their_codes(done):
+    again = [{"code": code, "message": "see there"} for code in ("not_inverse", "folds", "folds")]
+    (done[1] / "report.json").write_text(json.dumps({**REPORT, "warnings": again}))
+    row = row_of(*done)
+    assert (row["warnings"], row["warning_codes"]) == (3, "not_inverse folds")
+
+
+def test_the_table_says_neither_where_data_lie_nor_on_which_machine(done):
+    assert refused_row(Problem(7, "B", "fixed: /data/DOE JOHN/ct.nii does not exist."))["reason"] == (
+        "line 7: fixed: ct.nii does not exist."
+    )
+    assert record(RECIPE).worker not in map(str, row_of(*done).values())
+
+
+def test_a_name_that_is_no_text_does_not_keep_the_others_out(tmp_path):
+    write_results(tmp_path / "results.csv", [{"case": "B", "status": "failed", "reason": "\udce4.dcm is damaged"}])
+    assert "\\udce4.dcm is damaged" in (tmp_path / "results.csv").read_text(encoding="utf-8")
+
+
 def test_the_table_keeps_commas_quotes_and_lines_apart(tmp_path, done):
     reason = 'a "b", c'
     write_results(tmp_path / "results.csv", [row_of(*done), {"case": "B", "status": "failed", "reason": reason}])

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-import benchmarks.ablation.runner as runner
+from benchmarks.ablation import runner
 from benchmarks.ablation.results import Results
 from benchmarks.ablation.runner import Job, run_jobs
 from benchmarks.ablation.studies import Study, Variant

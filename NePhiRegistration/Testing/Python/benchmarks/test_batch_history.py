@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import batch_soak
 from benchmarks.batch_history import violations, whole_rows
 
 CASES = ["A", "B"]
@@ -76,3 +77,12 @@ def test_a_table_that_is_not_whole_is_found(tmp_path, text, cause):
     (tmp_path / "results.csv").write_text(text)
     with pytest.raises(ValueError, match=cause):
         whole_rows(tmp_path / "results.csv")
+
+
+@pytest.mark.parametrize(("found", "code", "said"), [([], 0, "PROVED: "), (["A was 2 times in place"], 1, "A was 2")])
+def test_the_soak_says_whether_it_proved_it(tmp_path, monkeypatch, capsys, found, code, said):
+    monkeypatch.setattr(batch_soak, "_soak", lambda manifest, output, cases: found)
+    monkeypatch.setattr(batch_soak, "write_cohort", lambda folder, count: (folder / "manifest.csv", ["A"]))
+    (tmp_path / "manifest.csv").write_text("case\nA\n")
+    assert batch_soak.main(["--cases", "1", "--throughput", "0", "--folder", str(tmp_path)]) == code
+    assert capsys.readouterr().out.splitlines()[-1].startswith(said)

@@ -1,4 +1,4 @@
-"""docs/architecture.md says what is so: which modules there are, what they offer and what they import."""
+"""docs/modules.md says what is so: which modules there are, what they offer and what they import."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 @pytest.fixture(scope="module")
 def rows(repository) -> dict[str, Row]:
     """The rows of all tables, by module."""
-    text = (repository / "docs/architecture.md").read_text(encoding="utf-8")
+    text = (repository / "docs/modules.md").read_text(encoding="utf-8")
     found = {}
     for part in text.split("\n### ")[1:]:
         section = part.split("\n")[0]
@@ -50,7 +50,7 @@ def own_imports(module: str) -> set[str]:
 
 
 def is_own(name: str) -> bool:
-    return name.split(".")[0] in {package.name for package in PACKAGES}
+    return name.split(".", maxsplit=1)[0] in {package.name for package in PACKAGES}
 
 
 def libraries(module: str) -> set[str]:

@@ -281,19 +281,6 @@ def a_folder_for_everybody():
         yield Path(folder)
 
 
-@pytest.fixture
-def as_an_ordinary_user():
-    """Permissions do not stop root, who runs the tests in many containers."""
-    if not hasattr(os, "geteuid") or (os.geteuid() == 0 and not hasattr(os, "setresuid")):
-        pytest.skip("NOT TESTED HERE: this system cannot lend the tests another user id")
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.setresuid(65534, 65534, 0)
-    yield
-    if is_root:
-        os.setresuid(0, 0, 0)
-
-
 def test_a_read_only_output_folder(a_folder_for_everybody, request):
     inputs = write_pair(a_folder_for_everybody)
     outputs = inputs / "outputs"

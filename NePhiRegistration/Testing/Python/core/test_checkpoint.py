@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 from command_cases import SMALL_MODEL
+from file_size_limit import files_of_at_most
 
 from NePhiCore import checkpoint
 from NePhiCore.checkpoint import load_checkpoint, save_checkpoint
-from NePhiCore.errors import ModelFileError
+from NePhiCore.errors import ModelFileError, OutputError
 from NePhiCore.model import NePhiModel
 
 ORIGIN = {"data": "none, for tests", "seed": 7, "minutes": 0.5}
@@ -306,3 +307,11 @@ def test_memory_that_runs_out_is_not_called_damage(good, monkeypatch):
 def test_what_identifies_a_model_cannot_be_changed(good):
     with pytest.raises(dataclasses.FrozenInstanceError):
         load_checkpoint(good).sha256 = "0"
+
+
+def test_weights_that_cannot_be_written_whole_leave_the_old_ones(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"old weights")
+    with files_of_at_most(1000), pytest.raises(OutputError):
+        save_checkpoint(path, NePhiModel(SMALL_MODEL), {"data": "none"})
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("model.pt", b"old weights")]

@@ -33,7 +33,7 @@ def test_evaluate_takes_cases_in_the_order_given():
     ("arguments", "cause"),
     [
         ([], "COMMAND"),
-        (["regsiter"], "invalid choice"),
+        (["regsiter"], "invalid choice"),  # codespell:ignore regsiter (a slip of the keyboard)
         (["register", "f", "m"], "--transform"),
         (["register", "f", "m", "--trans", "t.h5"], "--transform"),  # no option by its beginning
         (["evaluate", "s"], "--output"),

@@ -141,6 +141,23 @@ def test_a_case_that_fails_does_not_cost_the_others(pairs, tmp_path):
     assert rows["last"]["tre_mean_mm"] == rows["first"]["tre_mean_mm"]
 
 
+def test_a_case_that_fails_keeps_no_maps_of_an_earlier_run(pairs, tmp_path):
+    for name in ("bad_transform.h5", "bad_inverse.h5", "other_transform.h5"):
+        (tmp_path / name).write_text("old")
+    assert run(arguments(pairs / "broken.csv", tmp_path, "--keep-transforms")).code == 1
+    left = {name for name in files_in(tmp_path) if name.endswith(".h5")}
+    assert left == {
+        "other_transform.h5",
+        *(f"{case}_{what}.h5" for case in ("first", "last") for what in ("transform", "inverse")),
+    }
+
+
+def test_maps_stay_where_none_are_asked_for(pairs, tmp_path):
+    (tmp_path / "bad_transform.h5").write_text("old")
+    assert run(arguments(pairs / "broken.csv", tmp_path)).code == 1
+    assert (tmp_path / "bad_transform.h5").read_text() == "old"
+
+
 def test_dirlab_cases_that_are_incomplete_or_cut_off_are_named(pairs, tmp_path, monkeypatch):
     coarse_sizes(monkeypatch, 2)
     write_copdgene_case(tmp_path / "data", 2)

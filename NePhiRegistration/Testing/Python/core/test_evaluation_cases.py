@@ -12,7 +12,8 @@ from NePhiCore.evaluation_cases import CSV, find_evaluation_set
 def copdgene(tmp_path_factory):
     """A folder with cases 2 and 10, the same phantom twice, and what was written."""
     folder = tmp_path_factory.mktemp("COPDgene")
-    return folder, [write_copdgene_case(folder, number) for number in (2, 10)][0]
+    written, _ = (write_copdgene_case(folder, number) for number in (2, 10))
+    return folder, written
 
 
 @pytest.fixture(autouse=True)

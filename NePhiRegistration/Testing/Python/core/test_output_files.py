@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,19 +23,6 @@ def with_old_files(tmp_path) -> Path:
     (tmp_path / "a.h5").write_text("old a")
     (tmp_path / "b.json").write_text("old b")
     return tmp_path
-
-
-@pytest.fixture
-def as_an_ordinary_user():
-    """Permissions do not stop root, who runs the tests in many containers."""
-    if not hasattr(os, "geteuid") or (os.geteuid() == 0 and not hasattr(os, "setresuid")):
-        pytest.skip("this system cannot lend the tests another user id")
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.setresuid(65534, 65534, 0)
-    yield
-    if is_root:
-        os.setresuid(0, 0, 0)
 
 
 def test_files_appear_together_at_the_end(with_old_files):
@@ -236,3 +225,40 @@ def test_refuses_a_read_only_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(output_files.tempfile, "TemporaryFile", read_only)
     with pytest.raises(OutputError, match="Read-only file system"):
         check_targets([tmp_path / "t.h5"])
+
+
+def test_leftovers_of_killed_runs_go_with_the_next_outputs_and_nothing_else_does(with_old_files):
+    program = (
+        "import os, sys; from pathlib import Path; from NePhiCore.output_files import StagedOutputs, _hidden_name\n"
+        "target = Path(sys.argv[1]) / 'a.h5'\n"
+        "with StagedOutputs() as outputs:\n"
+        "    outputs.stage(target).write_text('half')\n"
+        "    _hidden_name(target, '.old').write_text('older a')\n"
+        "    os._exit(9)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", program, str(with_old_files)], env=environment).returncode == 9
+    killed = [name for name in contents(with_old_files) if name.startswith(".a.h5.")]
+    assert len(killed) == 2
+    mine = output_files._hidden_name(with_old_files / "a.h5", ".part.h5")
+    mark = killed[0].split(".")[3]
+    others = [".a.h5.notes", f".a.h5.{mark}.part.h5", f".b.json.{mark}.0123456789ab.old", f".a.h5.x-{mark}.old"]
+    for name in (mine.name, *others):
+        (with_old_files / name).write_text("kept")
+    with StagedOutputs() as outputs:
+        outputs.stage(with_old_files / "a.h5").write_text("new a")
+        outputs.stage(with_old_files / "c.h5").write_text("new c")
+    assert set(contents(with_old_files)) == {"a.h5", "b.json", "c.h5", mine.name, *others}
+
+
+def test_leftovers_stay_where_the_next_run_fails(with_old_files, monkeypatch):
+    monkeypatch.setattr(output_files, "is_of_dead_process", lambda mark: True)
+    left = output_files._hidden_name(with_old_files / "a.h5", ".old")
+    left.write_text("older a")
+    with pytest.raises(ValueError), StagedOutputs() as outputs:
+        outputs.stage(with_old_files / "a.h5").write_text("new a")
+        raise ValueError
+    assert left.exists()
+    with StagedOutputs() as outputs:
+        outputs.stage(with_old_files / "a.h5").write_text("new a")
+    assert not left.exists()

@@ -1,7 +1,7 @@
 import pytest
 
 from NePhiCore.errors import OutputError
-from NePhiCore.output_paths import OutputPaths, lung_function_paths, made_folder
+from NePhiCore.output_paths import OutputPaths, lung_function_paths, made_folder, paths_in
 
 
 def test_knows_what_is_asked_for(tmp_path):
@@ -68,3 +68,11 @@ def test_a_folder_cannot_be_made_in_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="The folder .* cannot be made"), made_folder(tmp_path / "file" / "folder"):
         pass
+
+
+def test_a_folder_of_its_own_holds_what_the_documents_name(tmp_path):
+    paths = paths_in(tmp_path, overview=tmp_path / "o.png")
+    assert paths.overview == tmp_path / "o.png" and paths.fixed is None
+    assert {path.name for path in paths.asked().values()} == {
+        *("transform.h5", "inverse.h5", "warped.nii.gz", "jacobian.nii.gz", "report.json", "o.png"),
+    }

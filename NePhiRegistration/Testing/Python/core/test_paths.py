@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from NePhiCore.errors import InvalidTransformError, InvalidVolumeError
-from NePhiCore.paths import check_is_file, full_suffix
+from NePhiCore.paths import check_is_file, full_suffix, read_small_file
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,14 @@ def test_says_which_file_is_missing_and_in_which_role(tmp_path):
         check_is_file(tmp_path / "ct.nii", "fixed", InvalidVolumeError)
     with pytest.raises(InvalidTransformError, match="initial transform: .* is not a file"):
         check_is_file(tmp_path, "initial transform", InvalidTransformError)
+
+
+def test_a_small_file_is_read_up_to_its_limit(tmp_path):
+    file = tmp_path / "landmarks.csv"
+    file.write_bytes(b"x" * 2**20)
+    assert read_small_file(file, "landmarks", 1, InvalidVolumeError) == file.read_bytes()
+    file.write_bytes(b"x" * (2**20 + 1))
+    with pytest.raises(InvalidVolumeError, match="landmarks: .*landmarks.csv has 1 MiB, at most 1 are read"):
+        read_small_file(file, "landmarks", 1, InvalidVolumeError)
+    with pytest.raises(InvalidVolumeError, match="none.csv does not exist"):
+        read_small_file(tmp_path / "none.csv", "landmarks", 1, InvalidVolumeError)

@@ -101,9 +101,12 @@ def test_json_repeats_cmake_and_s4ext(description, cmake, s4ext):
 
 
 def test_json_passes_the_rules_of_the_extensions_index(repository, description):
-    required = {"$schema", "category", "scm_url"}
-    optional = {"scm_revision", "scm_type", "build_dependencies", "build_subdirectory", "enabled", "tier"}
-    assert required <= set(description) <= required | optional | {"dicom_support_rule"}
+    """Slicer's schema of catalogue entries 1.0.2, and what the index's own checks add to it."""
+    kinds = dict.fromkeys(("$schema", "category", "scm_url", "scm_revision", "scm_type", "build_subdirectory"), str)
+    kinds |= {"build_dependencies": list, "dicom_support_rule": str, "enabled": bool, "tier": int}
+    assert {"$schema", "category", "scm_url"} <= set(description) <= set(kinds)
+    assert all(type(value) is kinds[name] for name, value in description.items())
+    assert re.fullmatch(r"https://github\.com/\w+/\w+", description["scm_url"])
     assert "schema-v1.0.2.json" in description["$schema"]
     assert 1 <= description["tier"] <= 5
     assert description["scm_url"].rsplit("/", 1)[-1].startswith("Slicer")
@@ -133,6 +136,17 @@ def test_package_takes_the_version_and_homepage_from_their_one_place(pyproject, 
     assert pyproject["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "NePhiCore.__version__"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", NePhiCore.__version__)
     assert pyproject["project"]["urls"]["Homepage"] == cmake["HOMEPAGE"]
+
+
+def test_the_version_is_written_in_one_place(repository, module):
+    """What else needs it reads it there; records of what was measured with which version are another matter."""
+    files = [repository / name for name in ("README.md", "pyproject.toml", "CMakeLists.txt", "Makefile")]
+    files += [*repository.glob("NePhiExtension.*"), *repository.glob("offline_kit/*"), *module.glob("*.*")]
+    files += [
+        path for name in ("NePhiBatch", "NePhiCore", "NePhiRegistrationLib") for path in module.glob(f"{name}/*.py")
+    ]
+    named = [path for path in files if path.is_file() and NePhiCore.__version__ in path.read_text(encoding="utf-8")]
+    assert named == [module / "NePhiCore/__init__.py"]
 
 
 def test_wheel_carries_weights_and_page_where_they_are_looked_for(repository, pyproject):

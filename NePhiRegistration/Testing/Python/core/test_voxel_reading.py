@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from NePhiCore.geometry import ImageGeometry
-from NePhiCore.voxel_reading import block_points, blocks, is_inside, read_block, read_nearest, read_trilinear
+from NePhiCore.voxel_reading import block_points, blocks, is_inside, read_block, read_nearest, read_trilinear, with_rim
 
 
 def test_blocks_cover_every_voxel_once():
@@ -82,3 +82,9 @@ def test_a_block_is_read_as_its_points_are(shape, turn, steps):
     whole_numbers = (100 * array[..., 0]).astype(np.int16)
     expected = read_trilinear(whole_numbers, block_points(matrix, block))
     np.testing.assert_allclose(read_block(whole_numbers, matrix, block), expected, atol=1e-4)
+
+
+def test_a_block_gets_a_rim_where_the_grid_goes_on():
+    wide, inner = with_rim((slice(0, 4), slice(4, 8), slice(8, 10)), (4, 12, 10))
+    assert wide == (slice(0, 4), slice(3, 9), slice(7, 10))
+    assert inner == (slice(0, 4), slice(1, 5), slice(1, 3))

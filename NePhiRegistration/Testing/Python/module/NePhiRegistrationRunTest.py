@@ -6,6 +6,7 @@ Runs in Slicer and on the stand-in.
 import os
 import signal
 import sys
+import tempfile
 import unittest
 import unittest.mock
 from pathlib import Path
@@ -15,9 +16,11 @@ import slicer
 from scene_cases import QUICK, LogicCase, Observer, add_pair, own_clock, process_events_until, worker
 
 from NePhiRegistrationLib import registration_run
+from NePhiRegistrationLib.child_process import ChildProcess
 from NePhiRegistrationLib.registration_nodes import OutputNodes
 
 LONG = {**QUICK, "preset": "balanced", "iterations": 100_000}
+MODULE_FOLDER = Path(registration_run.__file__).resolve().parents[1]
 LONGEST_BLOCK_S, LONGEST_ENDING_S = 0.2, 2.0
 
 # Children that do not do what they should, without the seconds that torch takes to load.
@@ -176,6 +179,20 @@ class NePhiRegistrationRunTest(LogicCase):
                 self.assertFalse(run._folder.exists())
 
     @unittest.skipIf(os.name == "nt", "signals are POSIX's")
+    def test_modules_in_the_folder_that_slicer_was_started_from_are_not_run(self):
+        here = os.getcwd()
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "numpy.py").write_text("open('mark', 'w').close()", encoding="utf-8")
+            os.chdir(folder)
+            try:
+                child = ChildProcess([*registration_run.WORKER, folder], str(MODULE_FOLDER))
+                process_events_until(lambda: child.exit_code() is not None, 120.0)
+            finally:
+                os.chdir(here)
+            child.close()
+            self.assertNotEqual(child.exit_code(), 0, "there is no job in this folder")
+            self.assertEqual(os.listdir(folder), ["numpy.py"])
+
     def test_a_child_killed_from_outside_is_said(self):
         with worker(SAYS_NOTHING_MORE):
             run, observer = self.start()

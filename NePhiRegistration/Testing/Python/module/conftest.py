@@ -6,6 +6,6 @@ import slicer_standin
 
 slicer_standin.install()
 
-from slicer_standin.modules import load_module  # noqa: E402
+from slicer_standin.modules import load_module  # noqa: E402 (the stand-in is installed first)
 
 load_module(Path(__file__).resolve().parents[3] / "NePhiRegistration.py")

@@ -31,7 +31,7 @@ class SlicerApplication(QtWidgets.QApplication):
 
     def layoutManager(self) -> None:
         """None, as Slicer's is without a main window."""
-        return None
+        return
 
     def moduleManager(self):
         import slicer

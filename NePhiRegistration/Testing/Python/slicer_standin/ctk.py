@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QStyle
 _UNLIMITED = 16777215  # QWIDGETSIZE_MAX
 
 
-class ctkCollapsibleButton(QtWidgets.QAbstractButton):  # noqa: N801
+class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     """A header that shows or hides what lies below it; checked is not collapsed."""
 
     contentsCollapsed = QtCore.Signal(bool)
@@ -90,7 +90,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):  # noqa: N801
         return position.y() < self._header_size().height()
 
 
-class ctkSliderWidget(QtWidgets.QWidget):  # noqa: N801
+class ctkSliderWidget(QtWidgets.QWidget):
     """A slider with a number beside it."""
 
     valueChanged = QtCore.Signal(float)

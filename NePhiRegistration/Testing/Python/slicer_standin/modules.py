@@ -16,7 +16,7 @@ from PySide6 import QtCore, QtWidgets
 from .mrml_widgets import qMRMLWidget
 
 
-class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The C++ side of a panel: holds the Python object and calls its setup, enter and exit."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:

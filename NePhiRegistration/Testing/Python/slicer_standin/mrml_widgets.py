@@ -8,7 +8,7 @@ from __future__ import annotations
 from PySide6 import QtCore, QtWidgets
 
 
-class qMRMLWidget(QtWidgets.QWidget):  # noqa: N801
+class qMRMLWidget(QtWidgets.QWidget):
     """A widget that knows a scene and tells its children."""
 
     mrmlSceneChanged = QtCore.Signal(object)
@@ -26,7 +26,7 @@ class qMRMLWidget(QtWidgets.QWidget):  # noqa: N801
             self.mrmlSceneChanged.emit(scene)
 
 
-class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801
+class qMRMLNodeComboBox(QtWidgets.QWidget):
     """Chooses a node of the scene; its list follows the scene.
 
     Disabled until it has a scene. The current node stays when others come and go; once it has gone, the last one takes

@@ -34,7 +34,9 @@ _DARK = {"Window": "#323436", "Base": "#26282a", "Text": "#e8e8e8", "Button": "#
 
 
 def write_pictures(folder: Path, is_dark: bool) -> None:
-    """Write panel.png and folds.png."""
+    """Write inputs.png, panel.png, compare.png, ventilation.png and folds.png."""
+    from . import tutorial_pictures
+
     folder.mkdir(parents=True, exist_ok=True)
     if is_dark:
         slicer.app.setPalette(dark_palette())
@@ -44,10 +46,14 @@ def write_pictures(folder: Path, is_dark: bool) -> None:
     widget = representation.self()
     views = [SliceView(name, orientation, tuple(SCALE * n for n in VIEW_SIZE)) for name, orientation, _ in VIEWS]
     choose_phantom(widget)
+    widget._parameterNode.lungFunction = True
+    tutorial_pictures.write_inputs(representation, widget.ui, folder)
     register(widget)
     panel = panel_picture(representation, widget.ui)
     height = panel.height() // SCALE
     side_by_side([panel, column(views, height)]).save(str(folder / "panel.png"))
+    tutorial_pictures.write_comparisons(widget._parameterNode, views, folder)
+    tutorial_pictures.write_maps(widget._parameterNode, views, folder)
     make_folds(widget, views)
     side_by_side([framed(view, colour) for view, (_, _, colour) in zip(views, VIEWS)]).save(str(folder / "folds.png"))
 
@@ -93,6 +99,7 @@ def make_folds(widget, views: list[SliceView]) -> None:
         **SPOILT,
     )
     widget.panel.result.load(parameters, first_look=True)
+    slicer.app.processEvents()  # only then it is looked at
     for view in views:
         view.resize(*(SCALE * n for n in VIEW_SIZE))
         view.logic.FitSliceToBackground()

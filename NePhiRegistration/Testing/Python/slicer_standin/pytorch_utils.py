@@ -13,7 +13,7 @@ class PyTorchUtilsLogic:
         """Imports torch, which takes seconds and can raise where the installation is broken."""
         try:
             importlib.metadata.version("torch")
-            import torch  # noqa: F401
+            import torch  # noqa: F401 (is it there?)
         except (importlib.metadata.PackageNotFoundError, ModuleNotFoundError):
             return False
         return True
@@ -26,4 +26,4 @@ class PyTorchUtilsLogic:
         torchvisionVersionRequirement=None,
     ):
         """The torch module, or None where the user says no, as nobody does here."""
-        return None
+        return

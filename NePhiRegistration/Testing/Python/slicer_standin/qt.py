@@ -18,4 +18,4 @@ for _module in (QtCore, QtGui, QtWidgets):
         if _name.startswith("Q") and _name not in _NOT_WRAPPED:
             globals()[_name] = getattr(_module, _name)
 
-__all__ = ["QUiLoader", *(name for name in globals() if name.startswith("Q"))]
+__all__ = ["QUiLoader", *(name for name in globals() if name.startswith("Q"))]  # noqa: PLE0604 (all are strings)

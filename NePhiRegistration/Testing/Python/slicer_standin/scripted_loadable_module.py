@@ -11,9 +11,9 @@ import slicer
 
 __all__ = [
     "ScriptedLoadableModule",
-    "ScriptedLoadableModuleWidget",
     "ScriptedLoadableModuleLogic",
     "ScriptedLoadableModuleTest",
+    "ScriptedLoadableModuleWidget",
 ]
 
 _ABOUT_TO_BE_UNLOADED = "moduleAboutToBeUnloaded(QString)"

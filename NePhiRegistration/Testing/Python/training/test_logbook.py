@@ -18,7 +18,7 @@ class Data:
 
 def a_logbook(folder) -> tuple[Logbook, TrainingRun]:
     run = TrainingRun.begin(CONFIG, "cpu")
-    options = SimpleNamespace(**{name: 7 for name in KEPT_OPTIONS}, out=folder / "run.pt")
+    options = SimpleNamespace(**dict.fromkeys(KEPT_OPTIONS, 7), out=folder / "run.pt")
     sources = {"simulated": Data(), "random": object()}
     return Logbook(run, sources, options, Workers(0, 1, torch.device("cpu")), started=0.0), run
 

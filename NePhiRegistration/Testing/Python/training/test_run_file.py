@@ -9,7 +9,7 @@ from NePhiCore.model import ModelConfig, NePhiModel
 from NePhiCore.model_store import default_model_path
 from training.run_file import KEPT_OPTIONS, LARGEST_FILE_BYTES, TrainingRun, read_run, read_weights
 
-OPTIONS = {name: 1 for name in KEPT_OPTIONS}
+OPTIONS = dict.fromkeys(KEPT_OPTIONS, 1)
 STRETCH = {"steps": [0, 1], "commit": "abc", "data": {"simulated": {"sha256": "1" * 64}}}
 
 

@@ -1,0 +1,1 @@
+# Slicer packages what was installed; here the tests look at that themselves.
