@@ -26,7 +26,7 @@ from .placement import Placement, place_pair
 from .preprocessing import CubeImage, cube_shape, to_cube
 from .preview import Previews
 from .progress import Progress, ProgressCallback, StepClock
-from .scales import compared_spacing, sampled_alike, scaled_pairs
+from .scales import scaled_pairs
 from .settings import RegistrationSettings
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
@@ -118,9 +118,7 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
         stop_if_cancelled()
         with clock.step("optimisation"):
             previews = Previews(on_preview, placement, fixed.geometry) if on_preview else None
-            cubes_of_scale = _cubes_of_scale(cubes_at, placement, fixed.geometry, moving.geometry)
-            alike = sampled_alike(settings, fixed.geometry, moving.geometry)
-            optimised = _optimise(start, matched, cubes_of_scale, alike, clock, is_cancelled, previews)
+            optimised = _optimise(start, matched, cubes_at, placement, settings, clock, is_cancelled, previews)
         with clock.step("evaluation"):
             sources = (fixed.geometry, fixed_lungs), (moving.geometry, moving_lungs)
             fields = _evaluate(optimised.maps, placement, sources, settings.grid_spacing_mm, clock)
@@ -174,20 +172,11 @@ def _cubes(
     return cubes_at
 
 
-def _cubes_of_scale(cubes_at: _CubesAt, placement: Placement, fixed: ImageGeometry, moving: ImageGeometry) -> _CubesAt:
-    """`cubes_at` for a scale's spacing, mm, instead of a shape."""
-
-    def cubes_of_scale(spacing_mm: float, **window: tuple[float, float]) -> tuple[CubeImage, CubeImage]:
-        spacing_mm = compared_spacing(spacing_mm, fixed, moving)
-        return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm), **window)
-
-    return cubes_of_scale
-
-
 def _optimise(
     start: Maps,
     matched: tuple[torch.Tensor, torch.Tensor],
-    cubes_of_scale: _CubesAt,
+    cubes_at: _CubesAt,
+    placement: Placement,
     settings: RegistrationSettings,
     clock: StepClock,
     is_cancelled: Callable[[], bool],
@@ -199,8 +188,11 @@ def _optimise(
     def on_step(iteration: int, loss: float) -> None:
         clock.within("optimisation", (iteration + 1) / settings.iterations, iteration, loss)
 
-    tissue_at = partial(cubes_of_scale, hu_window=TISSUE_WINDOW) if settings.enclosed_tissue_weight else None
-    pairs = scaled_pairs(cubes_of_scale, settings.similarity, tissue_at)
+    def cubes_at_spacing(spacing_mm: float, **window: tuple[float, float]) -> tuple[CubeImage, CubeImage]:
+        return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm), **window)
+
+    tissue_at = partial(cubes_at_spacing, hu_window=TISSUE_WINDOW) if settings.enclosed_tissue_weight else None
+    pairs = scaled_pairs(cubes_at_spacing, settings.similarity, tissue_at)
     on_look = previews.offer if previews else lambda present_maps: None
     return optimise(start, pairs, settings, on_step, is_cancelled, matched, on_look)
 

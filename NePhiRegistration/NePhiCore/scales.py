@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .comparison import SIMILARITY_TABLE, ComparedImage
 from .enclosed_tissue import compared_tissue
-from .geometry import ImageGeometry
 from .preprocessing import CubeImage
-from .settings import RegistrationSettings
 
 CubesAt = Callable[[float], tuple[CubeImage, CubeImage]]
 
@@ -19,7 +17,7 @@ class Scale:
     """One step of the coarse-to-fine schedule.
 
     Attributes:
-        spacing_mm: of the images compared; thick slices make it coarser, see `compared_spacing`.
+        spacing_mm: of the images compared.
         widths: neighbourhoods of the local features, voxels.
         share: of all iterations.
         regularity: factor on the regularity weight: free while far away, strict at the end.
@@ -35,30 +33,9 @@ class Scale:
 
 SCALES = (
     Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
-    Scale(2.0, (0.8, 3.0), share=0.5, regularity=1.0, guidance=0.0),
-    Scale(2.0, (0.8, 3.0), share=0.25, regularity=2.5, guidance=0.0),
+    Scale(2.0, (0.8, 1.6), share=0.5, regularity=1.0, guidance=0.0),
+    Scale(2.0, (0.8, 1.6), share=0.25, regularity=2.5, guidance=0.0),
 )
-
-
-def compared_spacing(spacing_mm: float, *images: ImageGeometry) -> float:
-    """Spacing, mm, at which images are compared: a scale's, but no finer than slices are apart.
-
-    Between thick slices there is nothing to compare, and noise would look like agreement of neighbours. Slices further
-    apart than the coarsest scale do not make it coarser.
-    """
-    slices_mm = max(float(image.spacing_mm.max()) for image in images)
-    return max(spacing_mm, min(slices_mm, SCALES[0].spacing_mm))
-
-
-def sampled_alike(settings: RegistrationSettings, *images: ImageGeometry) -> RegistrationSettings:
-    """Sampling ratios that draw as many points where thick slices leave fewer voxels to draw from."""
-    finest_mm = SCALES[-1].spacing_mm
-    fewer = (compared_spacing(finest_mm, *images) / finest_mm) ** 3
-    return replace(
-        settings,
-        similarity_sampling_ratio=min(1.0, settings.similarity_sampling_ratio * fewer),
-        regularity_sampling_ratio=min(1.0, settings.regularity_sampling_ratio * fewer),
-    )
 
 
 @dataclass(frozen=True, eq=False)

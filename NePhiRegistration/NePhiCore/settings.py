@@ -23,8 +23,8 @@ class RegistrationSettings:
         optimise: "none" (encoder alone), "latent" (networks frozen) or "all" (latent code and networks).
         iterations: optimisation steps; 0 is off.
         similarity: "local_ncc" (NCC of locally normalised intensities), "ncc" (eq. 8) or "mind".
-        similarity_sampling_ratio: share of the lungs' voxels of 2 mm drawn at each step, (0, 1].
-        regularity_sampling_ratio: share of the lungs' voxels of 2 mm at which inverse consistency is asked, (0, 1].
+        similarity_sampling_ratio: share of the lung voxels drawn at each step, (0, 1].
+        regularity_sampling_ratio: share of the lung voxels at which inverse consistency is asked, (0, 1].
         regularity: "gradient_inverse_consistency" (eq. 5), "diffusion" or "none".
         regularity_weight: lambda_1 of eq. 10.
         prior_weight: lambda_2 of eq. 10.
