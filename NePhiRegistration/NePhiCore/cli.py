@@ -19,6 +19,7 @@ from .demo_command import demo_command
 from .errors import DeviceMemoryError, NePhiError, RegistrationCancelled, where_raised
 from .evaluate_command import evaluate_command
 from .interruption import Interruption
+from .openmp import wait_briefly
 from .register_command import register_command
 
 _COMMANDS = {
@@ -42,7 +43,7 @@ def main(
         arguments: without the program's name; None takes those of the process.
         parse: reads the arguments; a program that is one of the commands has its own.
     """
-    _let_threads_sleep()
+    wait_briefly(os.environ)
     try:
         return _run(parse(arguments))
     except RegistrationCancelled as error:
@@ -59,15 +60,6 @@ def main(
         return _complain("error", message, NePhiError.exit_code)
     except Exception as error:
         return _report_fault(error)
-
-
-def _let_threads_sleep() -> None:
-    """Tell OpenMP, which reads this once, when torch is loaded, that its threads shall sleep while they wait.
-
-    By default they spin. Where other work shares the cores, spinning threads wait for threads that have no core
-    to run on, and a run takes three times as long.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _run(options: Namespace) -> int:

@@ -11,6 +11,7 @@ from .latent_code import LatentCode
 from .matching import Level, Match, resized, search
 from .preprocessing import CubeImage
 from .sampling import cube_grid, read_image
+from .side_by_side import side_by_side
 
 Tensor = torch.Tensor
 
@@ -56,11 +57,10 @@ class Encoder(nn.Module):
     @torch.no_grad()
     def matches(self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None) -> Tensor:
         """What the U-Net sees, (1, HEAD_INPUTS, n, n, n) with n = matches_size."""
-        fixed_levels, moving_levels = search_levels(fixed), search_levels(moving)
-        starts = (None, None) if known is None else (known, inverse_displacement(known))
-        forth = search(fixed_levels, moving_levels, starts[0])
-        back = search(moving_levels, fixed_levels, starts[1])
-        return torch.cat([match_channels(m, self.matches_size) for m in (forth, back)], 1)
+        there, back = (None, None) if known is None else (known, inverse_displacement(known))
+        levels = side_by_side(search_levels, (fixed,), (moving,))
+        matches = side_by_side(search, (*levels, there), (*reversed(levels), back))
+        return torch.cat([match_channels(match, self.matches_size) for match in matches], 1)
 
     def code_from_matches(self, matches: Tensor) -> LatentCode:
         """(B, HEAD_INPUTS, n, n, n) -> latent code."""

@@ -28,6 +28,7 @@ from .preview import Previews
 from .progress import Progress, ProgressCallback, StepClock
 from .scales import scaled_pairs
 from .settings import RegistrationSettings
+from .side_by_side import side_by_side
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
 from .voxel_views import nodes_around
@@ -101,9 +102,7 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
 
     with memory_errors_in_words(device):
         with clock.step("lungs"):
-            fixed_lungs = _lungs_of(fixed, fixed_lungs)
-            stop_if_cancelled()
-            moving_lungs = _lungs_of(moving, moving_lungs)
+            fixed_lungs, moving_lungs = side_by_side(_lungs_of, (fixed, fixed_lungs), (moving, moving_lungs))
         stop_if_cancelled()
         with clock.step("preparation"):
             model = model or load_checkpoint(default_model_path())

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
+from NePhiCore.openmp import wait_briefly
+
 _AT_ONCE_BYTES = 1 << 16
 _LOG_CHARACTERS = 200_000
 _IS_WINDOWS = os.name == "nt"
@@ -33,8 +35,7 @@ class ChildProcess:
     def __init__(self, arguments: list[str], module_folder: str) -> None:
         environment = dict(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (module_folder, environment.get("PYTHONPATH"))))
-        # OpenMP's threads must not spin while they wait: the cores are the window's too.
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        wait_briefly(environment)  # the cores are the window's too
         options: dict[str, object] = {"start_new_session": True}
         if _IS_WINDOWS:
             flags = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS

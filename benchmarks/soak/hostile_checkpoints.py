@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -29,9 +31,10 @@ class _Calls:
 
 def _good() -> bytes:
     torch.manual_seed(0)
-    file = io.BytesIO()
-    save_checkpoint(file, small_model(), {"data": "none"})
-    return file.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "good.pt")
+        save_checkpoint(path, small_model(), {"data": "none"})
+        return path.read_bytes()
 
 
 def _with_pickle(pickled: bytes) -> bytes:

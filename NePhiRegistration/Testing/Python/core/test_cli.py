@@ -281,18 +281,19 @@ def test_what_needs_no_torch_does_not_wait_for_it(arguments):
 @pytest.mark.parametrize(
     "start", ["import NePhiCore.cli as c; c.main()", "runpy.run_module('NePhiCore', run_name='__main__')"]
 )
-@pytest.mark.parametrize(("own", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_sleep_while_they_wait(pair, tmp_path, start, own, expected):
+@pytest.mark.parametrize(("own", "expected"), [({}, "PASSIVE 1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE None")])
+def test_threads_wait_briefly(pair, tmp_path, start, own, expected):
     """What OpenMP is told when torch is loaded, unless the user has told it something else."""
     program = (
         "import os, runpy, sys\n"
         "class Watch:\n"
         "    def find_spec(name, *more):\n"
-        "        if name == 'torch': sys.exit('OpenMP: ' + os.environ.get('OMP_WAIT_POLICY', 'not told'))\n"
+        "        if name != 'torch': return\n"
+        "        sys.exit(f\"OpenMP: {os.environ['OMP_WAIT_POLICY']} {os.environ.get('GOMP_SPINCOUNT')}\")\n"
         "sys.meta_path.insert(0, Watch)\n"
     )
-    environment = {name: value for name, value in own_environment().items() if name != "OMP_WAIT_POLICY"}
-    environment |= {} if own is None else {"OMP_WAIT_POLICY": own}
+    told = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in own_environment().items() if name not in told} | own
     command = [sys.executable, "-c", program + start, *register_arguments(pair, tmp_path)]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert finished.stderr.splitlines()[-1] == f"OpenMP: {expected}"
