@@ -333,8 +333,7 @@ def test_a_mask_that_does_not_fit_its_image_is_refused_by_name(phantom, which):
         run(phantom, **{which: phantom.exhale_lungs[1:]})
     with pytest.raises(InvalidVolumeError, match=f"mask of {name} is empty"):
         run(phantom, **{which: np.zeros_like(phantom.exhale_lungs)})
-    speck = np.zeros_like(phantom.exhale_lungs)
-    speck[25, 24, 30] = True
+    speck = np.arange(phantom.exhale_lungs.size).reshape(phantom.exhale_lungs.shape) == 70_000
     with pytest.raises(InvalidVolumeError, match=f"mask of {name} marks 0.22 ml, .* at least 10 ml"):
         run(phantom, **{which: speck})
 
