@@ -16,6 +16,8 @@ Sample = dict[str, float]
 # Per round; what is less cannot be told from chance. A process that takes 200 KiB a registration has 2 GB after 10 000.
 MOST_KIB = 200.0
 MOST_OF_ANYTHING = 0.05
+# Pages that the allocator keeps come and go by a MiB: in fewer samples memory says nothing, the rest is exact.
+LEAST_SAMPLES_OF_MEMORY = 15
 ROUND, MEMORY = "round", "memory KiB"
 
 
@@ -53,8 +55,12 @@ def slopes(samples: Sequence[Sample]) -> Sample:
 
 
 def growing(samples: Sequence[Sample]) -> dict[str, float]:
-    """What comes with every round, and how much of it; empty where all is flat."""
-    limits = {MEMORY: MOST_KIB, "Python objects": 20.0}
+    """What comes with every round, and how much of it; empty where all is flat.
+
+    Memory is judged in LEAST_SAMPLES_OF_MEMORY samples and more.
+    """
+    most_memory = MOST_KIB if len(samples) >= LEAST_SAMPLES_OF_MEMORY else float("inf")
+    limits = {MEMORY: most_memory, "Python objects": 20.0}
     return {name: slope for name, slope in slopes(samples).items() if slope > limits.get(name, MOST_OF_ANYTHING)}
 
 

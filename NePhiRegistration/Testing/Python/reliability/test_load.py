@@ -47,6 +47,12 @@ def test_what_is_flat_or_falls_does_not_grow():
     assert flatness.growing(samples(round=1)) == flatness.growing(samples(round=1, KiB=-500, files=-1)) == {}
 
 
+def test_memory_is_not_judged_in_a_few_samples():
+    grown = samples(round=1, KiB=300)
+    assert flatness.growing(grown[: flatness.LEAST_SAMPLES_OF_MEMORY])
+    assert flatness.growing(grown[: flatness.LEAST_SAMPLES_OF_MEMORY - 1]) == {}
+
+
 def test_growth_at_the_beginning_alone_is_none():
     early = [sample | {"open files": 9.0 - max(0, 9 - n)} for n, sample in enumerate(samples(round=1))]
     assert flatness.growing(early) == {}
