@@ -45,7 +45,7 @@ def fit(networks, code, images, iterations: int) -> None:
     parts = code.tensors()
     adam = torch.optim.Adam([*parts, *(p for n in networks for p in n.parameters())], lr=RATE)
     generator = torch.Generator(parts[0].device).manual_seed(0)
-    maps = [lambda points, n=n: map_points(n, points, code) for n in networks]
+    maps = [lambda points, n=n: map_points(n.plain, points, code) for n in networks]
     for _ in range(iterations):
         loss = PRIOR_WEIGHT * latent_prior(code)
         for start, point_map in enumerate(maps):

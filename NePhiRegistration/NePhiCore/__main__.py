@@ -1,8 +1,6 @@
 """`python -m NePhiCore` is the command `nephi`."""
 
-import sys
-
-from .cli import main
+from .program import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

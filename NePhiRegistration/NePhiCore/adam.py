@@ -37,6 +37,7 @@ class Adam:
         self._betas, self._eps, self._steps = betas, eps, 0
         self._means = [[torch.zeros_like(p) for p in group["params"]] for group in self.param_groups]
         self._squares = [[torch.zeros_like(p) for p in group["params"]] for group in self.param_groups]
+        self._roots = [[torch.zeros_like(p) for p in group["params"]] for group in self.param_groups]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         for group in self.param_groups:
@@ -53,10 +54,11 @@ class Adam:
         first, second = self._betas
         scale = 1 / (1 - first**self._steps)
         root = (1 - second**self._steps) ** 0.5
-        for group, means, squares in zip(self.param_groups, self._means, self._squares):
-            for parameter, mean, square in zip(group["params"], means, squares):
+        for group, *states in zip(self.param_groups, self._means, self._squares, self._roots):
+            for parameter, mean, square, denominator in zip(group["params"], *states):
                 if parameter.grad is None:
                     continue
                 mean.lerp_(parameter.grad, 1 - first)
                 square.mul_(second).addcmul_(parameter.grad, parameter.grad, value=1 - second)
-                parameter.addcdiv_(mean, square.sqrt().div_(root).add_(self._eps), value=-group["lr"] * scale)
+                torch.sqrt(square, out=denominator).div_(root).add_(self._eps)
+                parameter.addcdiv_(mean, denominator, value=-group["lr"] * scale)

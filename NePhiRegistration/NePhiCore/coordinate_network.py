@@ -10,7 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .coordinate_layers import Layer, displacement
 from .latent_code import LatentCode
+from .sampling import read_linear
 
 Tensor = torch.Tensor
 
@@ -65,26 +67,37 @@ class CoordinateNetwork(nn.Module):
         nn.init.zeros_(self.output.weight)
 
     def forward(self, points_norm: Tensor, code: LatentCode) -> Tensor:
-        """(B, N, 3) points in (z, y, x) and their code -> (B, N, 3) displacement, cube units."""
+        """(B, N, 3) points in (z, y, x) and their code -> (B, N, 3) displacement, cube units. Once differentiable."""
+        parts = zip(*map(_linear, (self.synthesis, self.modulation, self.global_modulation)))
+        biases = [(s, m, m.bias + g(code.global_code)) for s, m, g in parts]
+        local = code.local_at(points_norm)
+        images = [
+            displacement(
+                points_norm[image],
+                local[image],
+                self.frequencies,
+                [Layer(s.weight, s.bias, m.weight, shift[image]) for s, m, shift in biases],
+                self.output.weight,
+            )
+            for image in range(len(points_norm))
+        ]
+        return torch.stack(images)
+
+    def plain(self, points_norm: Tensor, code: LatentCode) -> Tensor:
+        """The same as its equations say it, differentiable any number of times."""
         phase = (2 * math.pi) * (points_norm @ self.frequencies)
         state = torch.cat([phase.sin(), phase.cos()], -1)
-        local = code.local_at(points_norm)
+        local = read_linear(code.local_code, points_norm)
         amplitude = state
         layers = zip(*map(_linear, (self.synthesis, self.modulation, self.global_modulation)))
         for synthesis, modulation, global_modulation in layers:
             shift = global_modulation(code.global_code)[:, None]
-            amplitude = F.relu(_of_both(modulation, amplitude, local) + shift)
+            amplitude = F.relu(modulation(torch.cat([amplitude, local], -1)) + shift)
             state = amplitude * synthesis(state).sin()
-        displacement: Tensor = self.output(state)
-        return displacement
+        moved: Tensor = self.output(state)
+        return moved
 
 
 def _linear(layers: nn.ModuleList) -> Iterable[nn.Linear]:
     """The same, of the type that torch's list of layers does not keep."""
     return cast("Iterable[nn.Linear]", layers)
-
-
-def _of_both(layer: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
-    """The layer of both joined, without joining them: what the points alone decide needs no gradient."""
-    size = first.shape[-1]
-    return F.linear(first, layer.weight[:, :size], layer.bias) + F.linear(second, layer.weight[:, size:])

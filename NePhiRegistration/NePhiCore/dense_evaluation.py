@@ -97,7 +97,7 @@ class _Evaluation:
     def __init__(
         self, network: CoordinateNetwork, code: LatentCode, on_chunk: Callable[[float], None], total: int
     ) -> None:
-        self._network, self._code = network, _ReadCode(code.global_code, code.local_code)
+        self._network, self._code = network, code
         self._on_chunk, self._total, self._done = on_chunk, total, 0
 
     def __call__(self, points_norm: Tensor) -> Tensor:
@@ -106,13 +106,6 @@ class _Evaluation:
         self._done += len(points_norm)
         self._on_chunk(self._done / self._total)
         return shift
-
-
-class _ReadCode(LatentCode):
-    """A code that is only read: the library's kernel takes a quarter of the time, and need not be differentiated."""
-
-    def local_at(self, points_norm: Tensor) -> Tensor:
-        return read_image(self.local_code, points_norm)
 
 
 def _chunks(index: np.ndarray, size: int) -> Iterator[np.ndarray]:

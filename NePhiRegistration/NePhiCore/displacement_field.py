@@ -14,6 +14,7 @@ import numpy as np
 
 from .errors import InvalidTransformError, InvalidVolumeError
 from .geometry import ImageGeometry, transform_points
+from .side_by_side import side_by_side
 from .volume import Volume
 from .voxel_reading import Block, block_points, blocks, is_inside, read_block, read_nearest, read_trilinear
 
@@ -116,17 +117,18 @@ def corrected_inverse(inverse: DisplacementField, forward: DisplacementField) ->
     changes by less than itself, which is what gradient inverse consistency asks. Where the inverse leaves the grid of
     ``forward`` nothing is known that could correct it; the step fades to none over the last voxels before.
     """
-    geometry = inverse.geometry
+    geometry, to_forward_ijk = inverse.geometry, forward.geometry.ras_to_ijk @ inverse.geometry.ijk_to_ras
     displacement = np.empty_like(inverse.displacement_ras_mm)
-    for block in blocks(geometry.shape_kji):
+
+    def correct(block: Block) -> None:
         first = inverse.displacement_ras_mm[block]
-        there_ijk = _mapped_ijk(
-            block_points(forward.geometry.ras_to_ijk @ geometry.ijk_to_ras, block), first, forward.geometry
-        )
+        there_ijk = _mapped_ijk(block_points(to_forward_ijk, block), first, forward.geometry)
         known = _depth(there_ijk, forward.geometry) / _FADING_VOXELS
         residual = (first + read_trilinear(forward.displacement_ras_mm, there_ijk)) * known.clip(0, 1)[..., None]
         backed_ijk = _mapped_ijk(block_points(np.eye(4), block), -residual, geometry)
         displacement[block] = read_trilinear(inverse.displacement_ras_mm, backed_ijk) - residual
+
+    side_by_side(correct, *((block,) for block in blocks(geometry.shape_kji)))
     return DisplacementField(displacement, geometry)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F
 
-from .sampling import read_linear
+from .axis_products import along_axes, linear_weights
+from .sampling import read_channels
 
 Tensor = torch.Tensor
 
@@ -26,8 +26,8 @@ class LatentCode:
     local_code: Tensor
 
     def local_at(self, points_norm: Tensor) -> Tensor:
-        """z_l at points (B, N, 3) of the cube -> (B, N, C_l)."""
-        return read_linear(self.local_code, points_norm)
+        """z_l at points (B, N, 3) of the cube -> (B, N, C_l). Once differentiable."""
+        return read_channels(self.local_code, points_norm)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> LatentCode:
         """The code with `change` applied to both of its tensors."""
@@ -62,6 +62,7 @@ class RefinedCode:
             sizes.insert(0, [(n + 1) // 2 for n in sizes[0]])
         device = start.local_code.device
         self.changes = [torch.zeros(batch, channels, *size, device=device, requires_grad=True) for size in sizes]
+        self._to_finer = [[_between(n, m, device) for n, m in zip(*pair)] for pair in zip(sizes[1:], sizes)]
 
     def tensors(self) -> list[Tensor]:
         """What the optimiser changes."""
@@ -69,12 +70,16 @@ class RefinedCode:
 
     def code(self) -> LatentCode:
         """The code as it is now, with gradients to the changes."""
-        size = self.start.local_code.shape[2:]
-        local = self.start.local_code
-        *coarse, finest = self.changes
-        for change in coarse:
-            local = local + F.interpolate(change, size=size, mode="trilinear", align_corners=True)
-        return LatentCode(self.start.global_code + self.change, local + finest)
+        coarse, *finer = self.changes
+        # A grid's samples are among those of the next: level upon level is the same as each on the finest.
+        for matrices, change in zip(self._to_finer, finer):
+            coarse = along_axes(coarse, matrices) + change
+        return LatentCode(self.start.global_code + self.change, self.start.local_code + coarse)
+
+
+def _between(finer: int, coarser: int, device: torch.device) -> Tensor:
+    """(finer, coarser) weights that read an axis of `coarser` samples at `finer` places, end on end."""
+    return linear_weights(torch.linspace(0, coarser - 1, finer, device=device), coarser)
 
 
 def zero_code(channels: tuple[int, int], size: int, batch: int = 1, device: torch.device | str = "cpu") -> LatentCode:

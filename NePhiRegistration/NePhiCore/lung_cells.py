@@ -53,7 +53,7 @@ class LungCells:
         return ((axis[:, None, None] * side + axis[:, None]) * side + axis).flatten()
 
     def voxels_within(self, radius: int) -> Tensor:
-        """(V,) numbers of all voxels of the cube no further from one of the cells than the radius, or a little more."""
+        """(V, 3) indices of all voxels of the cube no further from one of the cells than the radius, or a little more."""
         n = self.size // self.cell
         near = torch.zeros(1, 1, n, n, n, device=self.index.device)
         near.view(-1)[self.index] = 1
@@ -66,7 +66,7 @@ class LungCells:
         cell_of = (torch.arange(self.size, device=near.device) // self.cell).clamp(max=n - 1)
         for axis in (2, 3, 4):
             near = near.index_select(axis, cell_of)
-        return near.flatten().nonzero()[:, 0]
+        return near[0, 0].nonzero()
 
 
 def matching_costs(fixed: Tensor, moving: Tensor, lungs: Tensor, cells: LungCells, radius: int) -> Tensor:
@@ -128,11 +128,10 @@ def seen_through(moving: Tensor, start: Tensor, cells: LungCells, radius: int) -
         start: (1, 3, m, m, m) displacement over the cube, cube units.
     """
     voxels = cells.voxels_within(radius)
-    axis = torch.linspace(-1, 1, cells.size, device=moving.device)
-    number = voxels[:, None] // torch.tensor([cells.size**2, cells.size, 1], device=moving.device) % cells.size
-    points = axis[number][None]
+    number = (voxels[:, 0] * cells.size + voxels[:, 1]) * cells.size + voxels[:, 2]
+    points = (voxels.to(moving.dtype) * (2 / (cells.size - 1)) - 1)[None]
     mapped = points + read_image(start, points)
     inside = mapped.abs().amax(-1, keepdim=True) <= 1
     seen = torch.zeros_like(moving)
-    seen.view(1, moving.shape[1], -1)[:, :, voxels] = (read_image(moving, mapped) * inside).transpose(1, 2)
+    seen.view(1, moving.shape[1], -1)[:, :, number] = (read_image(moving, mapped) * inside).transpose(1, 2)
     return seen

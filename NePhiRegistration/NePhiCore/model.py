@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
@@ -111,11 +112,10 @@ def _coordinate_network(config: ModelConfig) -> CoordinateNetwork:
     )
 
 
-def map_points(network: CoordinateNetwork, points_norm: Tensor, code: LatentCode) -> Tensor:
+def map_points(network: Callable[[Tensor, LatentCode], Tensor], points_norm: Tensor, code: LatentCode) -> Tensor:
     """x + u(x): one of the model's maps at points (B, N, 3) of the cube.
 
     Outside the cube the displacement of the nearest point of its surface goes on, so
     that the map stays continuous and moves far tissue along with the lungs' placement.
     """
-    mapped: Tensor = points_norm + network(points_norm.clamp(-1, 1), code)
-    return mapped
+    return points_norm + network(points_norm.clamp(-1, 1), code)

@@ -6,34 +6,27 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 
 from .adam import Adam
-from .comparison import SIMILARITY_TABLE, ComparedImage
 from .coordinate_network import CoordinateNetwork
+from .direction import Direction
 from .errors import OptimisationDivergedError
 from .latent_code import LatentCode, RefinedCode
-from .losses import correlation_loss, difference_stencil, frobenius, gradient_on_stencil, latent_prior
+from .losses import latent_prior
 from .model import map_points
-from .sampling import read_image
 from .scales import Scale, ScaledPair, schedule
 from .settings import RegistrationSettings
+from .side_by_side import Calls, threads_for
 from .weight_average import WeightAverage
 
 Tensor = torch.Tensor
 
-DIFFERENCE_STEP = 0.02  # cube units, about two millimetres: the scale at which folds are counted
-SMALLEST_DETERMINANT = 0.15  # below this the fold barrier acts
-FOLD_WEIGHT, ROUND_TRIP_WEIGHT = 10.0, 5.0
-MATCH_PRECISION = 0.03  # cube units, about four millimetres: the unit of the distance from the matches
-TISSUE_POINTS = 0.15  # of as many as are drawn in the lungs
 AVERAGED_SHARE = 0.25  # of all iterations, the last ones: the result is the mean over them
 CHECK_EVERY = 10  # steps between looks at the loss: each look makes the device wait
-
-
-_Direction = tuple[ComparedImage, ComparedImage, Callable[[Tensor], Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,16 +91,27 @@ def optimise(
     Raises:
         OptimisationDivergedError: the loss became NaN or infinite.
     """
-    trace = LossTrace()
     if settings.iterations == 0 or settings.optimise == "none":
-        return Optimised(maps, trace)
-    run = _Run(maps, settings, pairs, matched)
-    best = None
-    for iteration, (scale, pair) in enumerate(schedule(pairs, settings.iterations)):
+        return Optimised(maps, LossTrace())
+    on_cpu = maps.code.local_code.device.type == "cpu"
+    with threads_for(2 if on_cpu else 1) as make_all:
+        run = _Run(maps, settings, pairs, matched, make_all)
+        return _optimised(run, pairs, on_step, is_cancelled, on_look)
+
+
+def _optimised(
+    run: _Run,
+    pairs: list[ScaledPair],
+    on_step: Callable[[int, float], None],
+    is_cancelled: Callable[[], bool],
+    on_look: Callable[[Callable[[], Maps]], None],
+) -> Optimised:
+    trace, best, iterations = LossTrace(), None, run.settings.iterations
+    for iteration, (scale, pair) in enumerate(schedule(pairs, iterations)):
         similarity, regularity, total = run.step(iteration, scale, pair)
-        if iteration >= (1 - AVERAGED_SHARE) * settings.iterations:
+        if iteration >= (1 - AVERAGED_SHARE) * iterations:
             run.average.add()
-        last = iteration == settings.iterations - 1
+        last = iteration == iterations - 1
         if iteration % CHECK_EVERY == 0 or last:
             trace.add(iteration, float(similarity), float(regularity), float(total))
             if not math.isfinite(trace.total[-1]):
@@ -144,25 +148,25 @@ class _Run:
         settings: RegistrationSettings,
         pairs: list[ScaledPair],
         matched: tuple[Tensor, Tensor] | None,
+        make_all: Calls,
     ) -> None:
         self.settings = settings
-        self.matched = matched
+        self.make_all = make_all
         self.refined = RefinedCode(maps.code)
-        self.code = self.refined.code()
         self.networks = [maps.fixed_to_moving, maps.moving_to_fixed]
         groups: list[dict[str, Any]] = [{"params": self.refined.tensors(), "base_rate": settings.latent_learning_rate}]
+        self.parameters: list[torch.nn.Parameter] = []
         if settings.optimise == "all":
             self.networks = [copy.deepcopy(network).requires_grad_(True) for network in self.networks]
-            parameters = [p for network in self.networks for p in network.parameters()]
-            groups.append({"params": parameters, "base_rate": settings.network_learning_rate})
+            self.parameters = [p for network in self.networks for p in network.parameters()]
+            groups.append({"params": self.parameters, "base_rate": settings.network_learning_rate})
         self.adam = Adam(groups, lr=0.0, betas=(0.9, 0.98))
         self.average = WeightAverage([parameter for group in groups for parameter in group["params"]])
-        device = self.code.local_code.device
-        self.generator = torch.Generator(device).manual_seed(settings.seed)
-        self.loss = SIMILARITY_TABLE[settings.similarity].loss
-        voxels = len(pairs[-1].fixed.candidates_norm)
-        self.similarity_points = max(64, round(settings.similarity_sampling_ratio * voxels))
-        self.regularity_points = max(8, round(settings.regularity_sampling_ratio * voxels))
+        voxels, device = len(pairs[-1].fixed.candidates_norm), maps.code.local_code.device
+        self.directions = [
+            Direction(settings, voxels, towards, torch.Generator(device).manual_seed(seed))
+            for towards, seed in zip(matched or (None, None), _seeds(settings.seed))
+        ]
 
     def maps(self) -> Maps:
         """A copy of the present state; networks that are not optimised are the caller's own."""
@@ -173,91 +177,46 @@ class _Run:
         return Maps(fixed_to_moving, moving_to_fixed, self.refined.code().frozen())
 
     def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
-        """One step of Adam; returns similarity, regularity and the whole loss."""
+        """One step of Adam; returns similarity, regularity and the whole loss.
+
+        Each direction is differentiated by itself, up to the code that both share.
+        """
         rate = _rate(iteration / self.settings.iterations, iteration)
         for group in self.adam.param_groups:
             group["lr"] = group["base_rate"] * rate
-        self.code = self.refined.code()
-        similarity, guidance = self._data_terms(pair, scale.guidance)
-        regularity, barrier = self._regularity(pair)
-        total = similarity + guidance + self.settings.regularity_weight * scale.regularity * regularity + barrier
-        if pair.tissue and self.settings.enclosed_tissue_weight > 0:
-            total = total + self.settings.enclosed_tissue_weight * self._tissue_term(pair.tissue)
-        total = total + self.settings.prior_weight * latent_prior(self.code)
+        code = self.refined.code()
+        shared = code.map(lambda part: part.detach().requires_grad_(True))
+        pairs = pair, pair.turned()
+        values, gradients = zip(*self.make_all(*(partial(self._of, *way, shared, scale) for way in enumerate(pairs))))
+        of_global, of_local, *of_networks = map(_sum, zip(*gradients))
+        prior = self.settings.prior_weight * latent_prior(code)
         self.adam.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward([prior, *code.tensors()], [None, of_global, of_local])
+        for parameter, gradient in zip(self.parameters, of_networks):
+            parameter.grad = gradient
         self.adam.step()
-        return similarity.detach(), regularity.detach(), total.detach()
+        similarity, regularity, total = (sum(parts) for parts in zip(*values))
+        return similarity, regularity, total + prior.detach()
 
-    def _fixed_to_moving(self, points_norm: Tensor) -> Tensor:
-        return map_points(self.networks[0], points_norm, self.code)
-
-    def _moving_to_fixed(self, points_norm: Tensor) -> Tensor:
-        return map_points(self.networks[1], points_norm, self.code)
-
-    def _data_terms(self, pair: ScaledPair, guidance_weight: float) -> tuple[Tensor, Tensor]:
-        """Similarity and guidance; both directions, each over points of its own image, halved."""
-        similarity = guidance = torch.zeros((), device=self.generator.device)
-        for side, (start, end, point_map) in enumerate(self._directions(pair)):
-            points = start.draw(self.similarity_points, self.generator)
-            mapped = point_map(points)
-            similarity = similarity + self.loss(start.read(points), end.read(mapped)) / 2
-            if self.matched and guidance_weight > 0:
-                matched = points + read_image(self.matched[side], points)
-                guidance = guidance + guidance_weight * distance_from_matches(mapped, matched)
-        return similarity, guidance
-
-    def _tissue_term(self, tissue: ScaledPair) -> Tensor:
-        """How unlike the enclosed tissue is, both directions halved."""
-        unlike = torch.zeros((), device=self.generator.device)
-        for start, end, point_map in self._directions(tissue):
-            points = start.draw(max(64, round(TISSUE_POINTS * self.similarity_points)), self.generator)
-            unlike = unlike + correlation_loss(start.read(points), end.read(point_map(points))) / 2
-        return unlike
-
-    def _directions(self, pair: ScaledPair) -> tuple[_Direction, _Direction]:
-        """Where points are drawn, where they are taken to, and the map that takes them; forth and back."""
-        return (
-            (pair.fixed, pair.moving, self._fixed_to_moving),
-            (pair.moving, pair.fixed, self._moving_to_fixed),
-        )
-
-    def _regularity(self, pair: ScaledPair) -> tuple[Tensor, Tensor]:
-        """The chosen regulariser over both orders of the maps, and the barrier that keeps them from folding."""
-        regularity = barrier = torch.zeros((), device=self.generator.device)
-        if self.settings.regularity == "none":
-            return regularity, barrier
-        orders = (
-            (self._fixed_to_moving, self._moving_to_fixed, pair.fixed),
-            (self._moving_to_fixed, self._fixed_to_moving, pair.moving),
-        )
-        for inner, outer, image in orders:
-            points = image.draw_for_regularity(self.regularity_points, self.generator)
-            stencil = difference_stencil(points, DIFFERENCE_STEP)
-            mapped = inner(stencil)
-            gradient = gradient_on_stencil(mapped.unflatten(1, (4, -1)), DIFFERENCE_STEP)
-            barrier = barrier + FOLD_WEIGHT * fold_barrier(gradient)
-            if self.settings.regularity == "diffusion":
-                regularity = regularity + frobenius(gradient - torch.eye(3, device=gradient.device))
-                continue
-            residual = (outer(mapped) - stencil).unflatten(1, (4, -1))
-            regularity = regularity + frobenius(gradient_on_stencil(residual, DIFFERENCE_STEP))
-            barrier = barrier + ROUND_TRIP_WEIGHT * residual[:, 0].square().sum(-1).mean()
-        return regularity, barrier
+    def _of(
+        self, way: int, pair: ScaledPair, code: LatentCode, scale: Scale
+    ) -> tuple[list[Tensor], tuple[Tensor | None, ...]]:
+        """The losses of one direction, and the gradient of their sum: of the code, then of each parameter."""
+        there, back = (partial(map_points, self.networks[which], code=code) for which in (way, 1 - way))
+        losses = self.directions[way].loss(there, back, scale, pair)
+        leaves = [*code.tensors(), *self.parameters]
+        gradient = torch.autograd.grad(losses[-1], leaves, allow_unused=True)
+        return [loss.detach() for loss in losses], gradient
 
 
-def fold_barrier(gradient: Tensor) -> Tensor:
-    """Mean of relu(d_min - det)^2 over maps' gradients (B, N, 3, 3): nothing while det J is healthy. Scalar."""
-    a, b, c = gradient.unbind(-2)
-    determinant = (a * torch.linalg.cross(b, c)).sum(-1)
-    barrier: Tensor = (SMALLEST_DETERMINANT - determinant).clamp(min=0).square().mean()
-    return barrier
+def _sum(parts: tuple[Tensor | None, ...]) -> Tensor | None:
+    there = [part for part in parts if part is not None]
+    return torch.stack(there).sum(0) if there else None
 
 
-def distance_from_matches(points_norm: Tensor, matched_norm: Tensor) -> Tensor:
-    """Mean distance in units of MATCH_PRECISION, smooth near zero: a match far off pulls no harder than a near one."""
-    square = (points_norm - matched_norm).square().sum(-1)
-    return (square / MATCH_PRECISION**2 + 1e-3).sqrt().mean()
+def _seeds(seed: int) -> list[int]:
+    """A seed for each direction: together they draw other points."""
+    return torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed)).tolist()
 
 
 def _rate(share: float, iteration: int) -> float:

@@ -20,6 +20,7 @@ from .displacement_field import (
 from .errors import InvalidLandmarksError, InvalidVolumeError
 from .folds import fold_statistics
 from .geometry import ImageGeometry, transform_points
+from .side_by_side import at_once
 from .similarity_measures import local_ncc, mean_absolute_difference, similarity_ncc
 from .volume import Volume
 from .voxel_views import box_of, mask_points_ras_mm, thinned_view, viewed_geometry
@@ -130,19 +131,19 @@ def quality_report(
         InvalidLandmarksError: landmark lists that do not belong together.
     """
     fixed_mask, moving_mask = (_checked(m, v) for m, v in ((fixed_mask, fixed), (moving_mask, moving)))
-    lung_points_ras_mm = mask_points_ras_mm(fixed_mask, fixed.geometry, _INVERSE_CONSISTENCY_POINTS)
-    returned = DistanceStatistics.of(inverse_consistency_mm(fixed_to_moving, moving_to_fixed, lung_points_ras_mm))
-    report: dict[str, object] = {
-        "similarity": _similarity(fixed, moving, fixed_to_moving, fixed_mask),
-        "jacobian": fold_statistics(fixed_to_moving, fixed_mask, fixed.geometry).as_dict(),
-        "jacobian_everywhere": fold_statistics(fixed_to_moving).as_dict(),
-        "jacobian_inverse": fold_statistics(moving_to_fixed, moving_mask, moving.geometry).as_dict(),
-        "inverse_consistency_mm": {"mean": returned.mean, "p95": returned.p95, "max": returned.max},
-        "lung_volume_litres": {
-            "fixed": _litres(fixed_mask, fixed.geometry),
-            "moving": _litres(moving_mask, moving.geometry),
-        },
-        "lung_overlap_dice": _lung_overlap(fixed, moving, fixed_to_moving, fixed_mask, moving_mask),
+    both, lungs = (fixed_to_moving, moving_to_fixed), (fixed_mask, moving_mask)
+    figures: dict[str, Callable[[], object]] = {  # what takes longest comes first
+        "similarity": lambda: _similarity(fixed, moving, fixed_to_moving, fixed_mask),
+        "jacobian": lambda: fold_statistics(fixed_to_moving, fixed_mask, fixed.geometry).as_dict(),
+        "jacobian_inverse": lambda: fold_statistics(moving_to_fixed, moving_mask, moving.geometry).as_dict(),
+        "jacobian_everywhere": lambda: fold_statistics(fixed_to_moving).as_dict(),
+        "inverse_consistency_mm": lambda: _inverse_consistency(*both, fixed_mask, fixed.geometry),
+        "lung_overlap_dice": lambda: _lung_overlap(fixed, moving, fixed_to_moving, *lungs),
+    }
+    report: dict[str, object] = dict(zip(figures, at_once(*figures.values())))
+    report["lung_volume_litres"] = {
+        "fixed": _litres(fixed_mask, fixed.geometry),
+        "moving": _litres(moving_mask, moving.geometry),
     }
     if fixed_landmarks is not None or moving_landmarks is not None:
         given = (np.zeros((0, 3)) if points is None else points for points in (fixed_landmarks, moving_landmarks))
@@ -171,6 +172,14 @@ def _similarity(fixed: Volume, moving: Volume, field: DisplacementField, mask: n
             "mean_absolute_difference_hu": mean_absolute_difference(hu, warped, lungs),
         }
     return figures
+
+
+def _inverse_consistency(
+    fixed_to_moving: DisplacementField, moving_to_fixed: DisplacementField, mask: np.ndarray, geometry: ImageGeometry
+) -> dict[str, float]:
+    points_ras_mm = mask_points_ras_mm(mask, geometry, _INVERSE_CONSISTENCY_POINTS)
+    returned = DistanceStatistics.of(inverse_consistency_mm(fixed_to_moving, moving_to_fixed, points_ras_mm))
+    return {"mean": returned.mean, "p95": returned.p95, "max": returned.max}
 
 
 def _lung_overlap(

@@ -7,6 +7,8 @@ order (PyTorch's ``grid_sample`` wants x, y, z), happens here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -29,29 +31,75 @@ def read_linear(grid: Tensor, points_norm: Tensor) -> Tensor:
     Returns:
         (B, N, C); NaN where a point is NaN.
     """
-    batch, channels = grid.shape[:2]
-    size = torch.tensor(grid.shape[2:], dtype=points_norm.dtype, device=grid.device)
-    position = ((points_norm + 1) * 0.5).clamp(0, 1) * (size - 1)
-    low = position.detach().nan_to_num(0).floor().minimum(size - 2).clamp(min=0)
-    fraction = position - low
-    step = [grid.shape[3] * grid.shape[4], grid.shape[4], 1]
-    low_index, upper = low.long(), [min(1, n - 1) for n in grid.shape[2:]]
-    rows_per_image = grid.shape[2] * step[0]
-    first = sum(low_index[..., a] * step[a] for a in range(3))
-    first = first + torch.arange(batch, device=grid.device)[:, None] * rows_per_image
-    corners, weights = [], []
-    for dz in (0, 1):
-        for dy in (0, 1):
-            for dx in (0, 1):
-                offset = dz * upper[0] * step[0] + dy * upper[1] * step[1] + dx * upper[2]
-                corners.append(first + offset)
-                share = [fraction[..., a] if d else 1 - fraction[..., a] for a, d in enumerate((dz, dy, dx))]
-                weights.append(share[0] * share[1] * share[2])
-    index, weight = torch.stack(corners, -1), torch.stack(weights, -1)
-    rows = grid.flatten(2).transpose(1, 2).reshape(-1, channels)
+    rows, index, weight = _corners(grid, points_norm)
     # Not rows[index]: its backward adds up in whatever order the threads of a CPU come, and takes twice as long.
     corner_values = rows.index_select(0, index.flatten()).unflatten(0, index.shape)
     return torch.einsum("bnkc,bnk->bnc", corner_values, weight)
+
+
+def read_channels(grid: Tensor, points_norm: Tensor) -> Tensor:
+    """`read_linear`, differentiable once: for grids of many channels in a third of the time.
+
+    Args:
+        grid: (B, C, D, H, W).
+        points_norm: (B, N, 3); beyond [-1, 1] the edge is repeated.
+
+    Returns:
+        (B, N, C).
+    """
+    rows, index, weight = _corners(grid, points_norm)
+    values: Tensor = _WeightedRows.apply(rows, index.flatten(0, 1), weight.flatten(0, 1))
+    return values.unflatten(0, index.shape[:2])
+
+
+class _WeightedRows(torch.autograd.Function):
+    """(M, C) rows, (N, 8) which of them, (N, 8) weights -> (N, C) their sums."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, index, weight)
+        return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weight)
+
+    @staticmethod
+    def backward(ctx: Any, of_values: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
+        only_once()
+        rows, index, weight = ctx.saved_tensors
+        of_rows = of_weight = None
+        if ctx.needs_input_grad[0]:
+            shares = weight[..., None] * of_values[:, None]
+            of_rows = torch.zeros_like(rows).index_add_(0, index.flatten(), shares.flatten(0, 1))
+        if ctx.needs_input_grad[2]:
+            corner_values = rows.index_select(0, index.flatten()).unflatten(0, index.shape)
+            of_weight = (corner_values @ of_values[..., None])[..., 0]
+        return of_rows, None, of_weight
+
+
+def only_once() -> None:
+    """For the way back of a function that is written out: it has no derivative of its own, and shall not seem to.
+
+    Raises:
+        RuntimeError: a second derivative is asked for.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError("This is differentiable once. For more use CoordinateNetwork.plain and read_linear.")
+
+
+def _corners(grid: Tensor, points_norm: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The samples (B D H W, C) of a grid, and for each point which eight of them (B, N, 8) count how much (B, N, 8)."""
+    batch, channels, *shape = grid.shape
+    size = torch.tensor(shape, dtype=points_norm.dtype, device=grid.device)
+    position = ((points_norm + 1) * 0.5).clamp(0, 1) * (size - 1)
+    low = position.detach().nan_to_num(0).floor().minimum(size - 2).clamp(min=0)
+    upper = position - low
+    both = torch.stack([1 - upper, upper], -1)  # (B, N, 3, 2)
+    weight = both[:, :, 0, :, None, None] * both[:, :, 1, None, :, None] * both[:, :, 2, None, None, :]
+    steps = [shape[1] * shape[2], shape[2], 1]
+    first = (low.long() * torch.tensor(steps, device=grid.device)).sum(-1)
+    first = first + torch.arange(batch, device=grid.device)[:, None] * (shape[0] * steps[0])
+    ends = ([0, step if n > 1 else 0] for step, n in zip(steps, shape))
+    offsets = torch.tensor([sum(corner) for corner in product(*ends)], device=grid.device)
+    rows = grid.flatten(2).transpose(1, 2).reshape(-1, channels)
+    return rows, first[..., None] + offsets, weight.flatten(2)
 
 
 def read_image(image: Tensor, points_norm: Tensor) -> Tensor:

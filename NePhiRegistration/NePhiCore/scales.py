@@ -46,6 +46,10 @@ class ScaledPair:
     moving: ComparedImage
     tissue: ScaledPair | None = None
 
+    def turned(self) -> ScaledPair:
+        """The pair as the way back sees it."""
+        return ScaledPair(self.moving, self.fixed, self.tissue and self.tissue.turned())
+
 
 def scaled_pairs(cubes_at: CubesAt, similarity: str, tissue_at: CubesAt | None = None) -> list[ScaledPair]:
     """The pair at every scale, features computed once.

@@ -60,7 +60,7 @@ def pairs_for(similarity="local_ncc") -> list[ScaledPair]:
 
 def both_ways(maps: Maps):
     return [
-        lambda points, network=network: map_points(network, points, maps.code)
+        lambda points, network=network: map_points(network.plain, points, maps.code)
         for network in (maps.fixed_to_moving, maps.moving_to_fixed)
     ]
 

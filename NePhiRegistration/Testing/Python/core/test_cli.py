@@ -289,7 +289,8 @@ def test_threads_wait_briefly(pair, tmp_path, start, own, expected):
         "class Watch:\n"
         "    def find_spec(name, *more):\n"
         "        if name != 'torch': return\n"
-        "        sys.exit(f\"OpenMP: {os.environ['OMP_WAIT_POLICY']} {os.environ.get('GOMP_SPINCOUNT')}\")\n"
+        "        print('OpenMP:', os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'), file=sys.stderr)\n"
+        "        os._exit(0)\n"
         "sys.meta_path.insert(0, Watch)\n"
     )
     told = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from NePhiCore import coordinate_layers
 from NePhiCore.coordinate_network import CoordinateNetwork
 from NePhiCore.latent_code import LatentCode
 
@@ -106,3 +107,43 @@ def test_the_frequencies_have_their_scale_are_kept_and_never_trained():
     assert network.state_dict()["frequencies"].shape == (3, 4000)
     assert float(network.frequencies.std()) == pytest.approx(2.5, rel=0.03)
     assert "frequencies" not in dict(network.named_parameters())
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("chunk", [4, 11, 1024])
+def test_values_and_first_derivatives_written_out_are_those_of_autograd(layers, chunk, monkeypatch):
+    """Of points, both codes and every weight; however many points go through at once."""
+    monkeypatch.setattr(coordinate_layers, "CHUNK_POINTS", chunk)
+    network, (code, points) = a_network(layers), codes_and_points()
+    code, points = code.map(lambda part: part.clone().requires_grad_(True)), points.requires_grad_(True)
+    leaves = [points, *code.tensors(), *network.parameters()]
+    weights = torch.randn(points.shape, dtype=torch.float64)
+    values = [form(points, code) for form in (network, network.plain)]
+    torch.testing.assert_close(*values, rtol=0, atol=1e-13)
+    for got, expected in zip(*(torch.autograd.grad((value * weights).sum(), leaves) for value in values)):
+        assert expected.abs().max() > 1e-3
+        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("asked", range(8), ids=lambda bits: format(bits, "03b"))
+def test_what_nobody_asks_for_changes_nothing_of_the_rest(asked):
+    """Points, code and weights are each refined or not: every case has a way back of its own."""
+    network, (code, points) = a_network(), codes_and_points()
+    network.requires_grad_(bool(asked & 1))
+    code = code.map(lambda part: part.clone().requires_grad_(bool(asked & 2)))
+    points.requires_grad_(bool(asked & 4))
+    leaves = [leaf for leaf in (points, *code.tensors(), *network.parameters()) if leaf.requires_grad]
+    values = network(points, code)
+    assert values.requires_grad == bool(asked)
+    expected = torch.autograd.grad(network.plain(points, code).square().sum(), leaves) if leaves else ()
+    for got, same in zip(torch.autograd.grad(values.square().sum(), leaves) if leaves else (), expected):
+        torch.testing.assert_close(got, same, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("form", [CoordinateNetwork.forward, LatentCode.local_at], ids=["network", "code"])
+def test_second_derivatives_are_refused_where_they_would_be_wrong(form):
+    network, (code, points) = a_network(), codes_and_points()
+    points.requires_grad_(True)
+    values = form(network, points, code) if form is CoordinateNetwork.forward else form(code, points)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        torch.autograd.grad(values.sum(), points, create_graph=True)

@@ -58,8 +58,9 @@ def test_a_cube_without_lung_has_no_cells_and_no_costs():
 def test_every_voxel_within_reach_of_a_cell_is_there_once(size, cell, radius):
     """And none further away than the radius rounded up to whole cells, or the voxels that no cell takes."""
     cells, held = cells_of(a_lung(size), cell)
-    found = torch.zeros(size**3, dtype=torch.int64)
-    found[cells.voxels_within(radius)] += 1
+    found = torch.zeros((size,) * 3, dtype=torch.int64)
+    found[tuple(cells.voxels_within(radius).T)] += 1
+    found = found.flatten()
     assert len(cells.voxels_within(radius)) == found.sum()
     covered = torch.zeros(size, size, size)
     n = size // cell
@@ -81,8 +82,9 @@ def test_moving_features_are_seen_as_over_the_whole_cube_within_reach_of_the_cel
     cells, _ = cells_of(a_lung(size), cell)
     seen = seen_through(moving, start, cells, radius).flatten(2)
     expected = plain_seen_through(moving, start).flatten(2)
-    near = torch.zeros(size**3, dtype=torch.bool)
-    near[cells.voxels_within(radius)] = True
+    near = torch.zeros((size,) * 3, dtype=torch.bool)
+    near[tuple(cells.voxels_within(radius).T)] = True
+    near = near.flatten()
     assert 0 < near.sum() < near.numel() and (expected[0, 0, near] == 0).any()
     torch.testing.assert_close(seen[..., near], expected[..., near], atol=2e-5, rtol=0)
     assert not seen[..., ~near].any()

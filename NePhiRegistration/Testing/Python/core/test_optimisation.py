@@ -23,16 +23,10 @@ from optimisation_cases import (
     weights,
 )
 
+from NePhiCore.direction import MATCH_PRECISION, SMALLEST_DETERMINANT, distance_from_matches, fold_barrier
 from NePhiCore.errors import OptimisationDivergedError
 from NePhiCore.losses import latent_prior
-from NePhiCore.optimisation import (
-    MATCH_PRECISION,
-    SMALLEST_DETERMINANT,
-    LossTrace,
-    distance_from_matches,
-    fold_barrier,
-    optimise,
-)
+from NePhiCore.optimisation import LossTrace, optimise
 from NePhiCore.scales import SCALES, ScaledPair, scaled_pairs
 from NePhiCore.settings import REGULARITIES, SIMILARITIES
 

@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from NePhiCore.errors import SettingsError
-from NePhiCore.sampling import cube_grid, points_among, read_image, read_linear, uniform_points
+from NePhiCore.sampling import cube_grid, points_among, read_channels, read_image, read_linear, uniform_points
 
 SHAPE = (4, 5, 6)
-READERS = pytest.mark.parametrize("read", [read_linear, read_image])
+READERS = pytest.mark.parametrize("read", [read_linear, read_channels, read_image])
 
 
 def trilinear_by_hand(grid: np.ndarray, point_zyx: np.ndarray) -> np.ndarray:
@@ -96,8 +96,20 @@ def points_within_cells(shape=(3, 2, 4)) -> tuple[torch.Tensor, torch.Tensor]:
     return grid, points.requires_grad_(True)
 
 
-def test_the_first_derivative_is_right_in_the_grid_and_in_the_points():
-    assert torch.autograd.gradcheck(read_linear, points_within_cells())
+@pytest.mark.parametrize("read", [read_linear, read_channels])
+def test_the_first_derivative_is_right_in_the_grid_and_in_the_points(read):
+    assert torch.autograd.gradcheck(read, points_within_cells())
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["grid", "points"])
+def test_one_derivative_of_a_reading_can_be_had_without_the_other(which):
+    slopes = []
+    for read in (read_linear, read_channels):
+        given = [part.detach() for part in points_within_cells()]
+        leaf = given[which].requires_grad_(True)
+        read(*given).square().sum().backward()
+        slopes.append(leaf.grad)
+    torch.testing.assert_close(*slopes, rtol=0, atol=1e-12)
 
 
 def test_the_second_derivative_is_right_in_the_grid_and_in_the_points():
@@ -123,28 +135,31 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-def test_threads_add_up_a_gradient_in_one_order(two_threads):
+@pytest.mark.parametrize("read", [read_linear, read_channels])
+def test_threads_add_up_a_gradient_in_one_order(read, two_threads):
     """Many points share a corner; adding them up as the threads come would differ in the last bit now and then."""
     grid = torch.rand(1, 32, 20, 20, 20, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
     points = uniform_points(6000, torch.Generator().manual_seed(1))
-    first, *others = (torch.autograd.grad(read_linear(grid, points).sum(), grid)[0] for _ in range(12))
+    first, *others = (torch.autograd.grad(read(grid, points).sum(), grid)[0] for _ in range(12))
     assert all(torch.equal(first, other) for other in others)
 
 
-def test_the_slope_of_both_readings_agrees_and_is_zero_beyond_the_cube():
+def test_the_slope_of_all_readings_agrees_and_is_zero_beyond_the_cube():
     slopes = []
-    for read in (read_linear, read_image):
+    for read in (read_linear, read_channels, read_image):
         grid, points = points_within_cells()
         read(grid, points).square().sum().backward()
         slopes.append((grid.grad, points.grad))
-    torch.testing.assert_close(slopes[0], slopes[1], rtol=0, atol=1e-12)
+    for other in slopes[1:]:
+        torch.testing.assert_close(slopes[0], other, rtol=0, atol=1e-12)
     assert slopes[0][1][1, 2, 0] == 0 and slopes[0][1].count_nonzero() == 17
 
 
+@pytest.mark.parametrize("read", [read_linear, read_channels])
 @pytest.mark.parametrize("shape", [(3, 3, 3), (4, 5, 6), (2, 2, 2)])
-def test_a_point_that_is_nan_reads_as_nan_so_that_a_diverging_optimisation_is_noticed(shape):
+def test_a_point_that_is_nan_reads_as_nan_so_that_a_diverging_optimisation_is_noticed(read, shape):
     points = torch.tensor([[[torch.nan, torch.nan, torch.nan], [0.1, 0.2, torch.nan], [0.1, 0.2, torch.inf]]])
-    values = read_linear(random_grid(batch=1, shape=shape).float(), points)
+    values = read(random_grid(batch=1, shape=shape).float(), points)
     assert values[0, :2].isnan().all() and values[0, 2].isfinite().all()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from NePhiCore.checkpoint import load_checkpoint
 from NePhiCore.model_store import default_model_path
-from NePhiCore.optimisation import DIFFERENCE_STEP, SMALLEST_DETERMINANT
+from NePhiCore.direction import DIFFERENCE_STEP, SMALLEST_DETERMINANT
 from NePhiCore.preprocessing import to_cube
 from NePhiCore.scales import SCALES
 from NePhiCore.settings import settings_for
