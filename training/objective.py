@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from NePhiCore.comparison import ComparedImage
+from NePhiCore.direction import DIFFERENCE_STEP, FOLD_WEIGHT, ROUND_TRIP_WEIGHT, fold_barrier
 from NePhiCore.latent_code import LatentCode
 from NePhiCore.losses import difference_stencil, frobenius, gradient_on_stencil, latent_prior
 from NePhiCore.model import ModelConfig, NePhiModel, map_points
-from NePhiCore.direction import DIFFERENCE_STEP, FOLD_WEIGHT, ROUND_TRIP_WEIGHT, fold_barrier
 from NePhiCore.settings import RegistrationSettings
 
 from .batches import COARSE, SIMILARITY, Batch, ImageBatch

@@ -8,7 +8,7 @@ cache. Once differentiable.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +54,8 @@ def displacement(points: Tensor, local: Tensor, frequencies: Tensor, layers: Seq
         (N, 3).
     """
     weights = [tensor for layer in layers for tensor in layer.tensors()]
-    moved: Tensor = _Layers.apply(points, local, frequencies, output, *weights)
-    return moved
+    evaluate: Callable[..., Tensor] = _Layers.apply
+    return evaluate(points, local, frequencies, output, *weights)
 
 
 class _Layers(torch.autograd.Function):

@@ -53,7 +53,7 @@ class LungCells:
         return ((axis[:, None, None] * side + axis[:, None]) * side + axis).flatten()
 
     def voxels_within(self, radius: int) -> Tensor:
-        """(V, 3) indices of all voxels of the cube no further from one of the cells than the radius, or a little more."""
+        """(V, 3) indices of all voxels of the cube within the radius of one of the cells, or a little further."""
         n = self.size // self.cell
         near = torch.zeros(1, 1, n, n, n, device=self.index.device)
         near.view(-1)[self.index] = 1

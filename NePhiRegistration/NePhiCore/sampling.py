@@ -6,7 +6,7 @@ order (PyTorch's ``grid_sample`` wants x, y, z), happens here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
@@ -48,8 +48,9 @@ def read_channels(grid: Tensor, points_norm: Tensor) -> Tensor:
         (B, N, C).
     """
     rows, index, weight = _corners(grid, points_norm)
-    values: Tensor = _WeightedRows.apply(rows, index.flatten(0, 1), weight.flatten(0, 1))
-    return values.unflatten(0, index.shape[:2])
+    read: Callable[..., Tensor] = _WeightedRows.apply
+    values: Tensor = read(rows, index.flatten(0, 1), weight.flatten(0, 1)).unflatten(0, index.shape[:2])
+    return values
 
 
 class _WeightedRows(torch.autograd.Function):

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import DependencyError, NePhiError, OutputError, RegistrationCancelled, where_raised
+from .kept_memory import keep_memory
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def main(folder: Path) -> int:
     messages.progress(Progress("starting", 0.0))
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    keep_memory()
     parent = Parent(folder)
     try:
         _register(folder, messages, parent)

@@ -7,8 +7,8 @@ import markdown_reading as markdown
 import pytest
 
 from NePhiCore.checkpoint import load_checkpoint
-from NePhiCore.model_store import default_model_path
 from NePhiCore.direction import DIFFERENCE_STEP, SMALLEST_DETERMINANT
+from NePhiCore.model_store import default_model_path
 from NePhiCore.preprocessing import to_cube
 from NePhiCore.scales import SCALES
 from NePhiCore.settings import settings_for

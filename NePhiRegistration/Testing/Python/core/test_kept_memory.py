@@ -1,0 +1,32 @@
+"""Memory that arrays give back is kept for the next ones."""
+
+import subprocess
+import sys
+
+import pytest
+from command_cases import own_environment
+
+FAULTS = """
+import resource, sys
+from NePhiCore.kept_memory import keep_memory
+if sys.argv[-1] == "keep": keep_memory()
+import torch
+def faults():
+    for mebi in range(2, 13): torch.ones(mebi << 20).add(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+faults()
+before = faults()
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="NOT TESTED HERE: needs Linux with glibc")
+def test_later_arrays_take_the_pages_of_earlier_ones():
+    """Twice 8 to 48 MiB, eleven sizes: 150 000 pages, each filled with zeros by the system when first touched."""
+    command = [sys.executable, "-c", FAULTS]
+    kept, returned = (
+        int(subprocess.run([*command, how], env=own_environment(), capture_output=True, text=True, check=True).stdout)
+        for how in ("keep", "return")
+    )
+    assert kept < 1000
+    assert returned > 20 * kept, "or there would be nothing to keep"
