@@ -14,7 +14,7 @@ import pytest
 from core.command_cases import files_in, own_environment, quick_registration, register_arguments, run, write_pair
 
 from benchmarks.soak.fault_sweeps import SWEEPS
-from NePhiCore import optimisation
+from NePhiCore import direction
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="NOT TESTED HERE: needs processes that fork")
 
@@ -53,13 +53,13 @@ def old(tmp_path):
 
 
 def test_a_loss_that_becomes_nan_midway_is_said_and_changes_nothing(pair, tmp_path, old, monkeypatch):
-    total, calls = optimisation.frobenius, []
+    total, calls = direction.frobenius, []
 
     def spoilt(*arguments, **more):
         calls.append(1)
         return total(*arguments, **more) * (math.nan if len(calls) > 3 else 1)
 
-    monkeypatch.setattr(optimisation, "frobenius", spoilt)
+    monkeypatch.setattr(direction, "frobenius", spoilt)
     with quick_registration():
         finished = run(register_arguments(pair, tmp_path, preset="balanced", iterations=10))
     assert finished.code == 3 and len(calls) > 3, finished
