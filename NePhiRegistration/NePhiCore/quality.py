@@ -28,6 +28,9 @@ from .voxel_views import box_of, mask_points_ras_mm, thinned_view, viewed_geomet
 # Similarity takes every voxel of a 2 mm image and every second one of a 0.7 mm image; overlap needs fewer.
 _SIMILARITY_SPACING_MM = 1.5
 _OVERLAP_SPACING_MM = 3.0
+# Folds take every voxel of a CT of 0.7 mm, every second of one of half a millimetre: a map on a grid of millimetres
+# has nothing finer in it, and on its own grid it is looked at whole.
+_FOLDS_SPACING_MM = 1.0
 _INVERSE_CONSISTENCY_POINTS = 100_000
 _LOCAL_WINDOW_MM = 12.0
 
@@ -121,8 +124,9 @@ def quality_report(
         fixed_landmarks, moving_landmarks: (N, 3) RAS mm, or both None.
 
     Returns:
-        "similarity" over the fixed lungs; "jacobian" over the fixed lungs, on the fixed grid; "jacobian_everywhere"
-        over the whole grid of fixed_to_moving; "jacobian_inverse" of moving_to_fixed over the moving lungs;
+        "similarity" over the fixed lungs; "jacobian" over the fixed lungs, on the fixed grid (of voxels of half a
+        millimetre and less, every n-th); "jacobian_everywhere" over the whole grid of fixed_to_moving;
+        "jacobian_inverse" of moving_to_fixed over the moving lungs;
         "inverse_consistency_mm" over the fixed lungs; "lung_volume_litres"; "lung_overlap_dice"; and
         "tre_mm" only where landmarks are given.
 
@@ -132,15 +136,18 @@ def quality_report(
     """
     fixed_mask, moving_mask = (_checked(m, v) for m, v in ((fixed_mask, fixed), (moving_mask, moving)))
     both, lungs = (fixed_to_moving, moving_to_fixed), (fixed_mask, moving_mask)
-    figures: dict[str, Callable[[], object]] = {  # what takes longest comes first
-        "similarity": lambda: _similarity(fixed, moving, fixed_to_moving, fixed_mask),
-        "jacobian": lambda: fold_statistics(fixed_to_moving, fixed_mask, fixed.geometry).as_dict(),
-        "jacobian_inverse": lambda: fold_statistics(moving_to_fixed, moving_mask, moving.geometry).as_dict(),
-        "jacobian_everywhere": lambda: fold_statistics(fixed_to_moving).as_dict(),
-        "inverse_consistency_mm": lambda: _inverse_consistency(*both, fixed_mask, fixed.geometry),
-        "lung_overlap_dice": lambda: _lung_overlap(fixed, moving, fixed_to_moving, *lungs),
-    }
-    report: dict[str, object] = dict(zip(figures, at_once(*figures.values())))
+    compared = _thinned(fixed, fixed_mask)
+    before, after, *figures = at_once(  # what takes longest comes first
+        lambda: _similarity(*compared, moving, identity_field()),
+        lambda: _similarity(*compared, moving, fixed_to_moving),
+        lambda: _folds(fixed_to_moving, fixed_mask, fixed.geometry),
+        lambda: fold_statistics(fixed_to_moving).as_dict(),
+        lambda: _folds(moving_to_fixed, moving_mask, moving.geometry),
+        lambda: _inverse_consistency(*both, fixed_mask, fixed.geometry),
+        lambda: _lung_overlap(fixed, moving, fixed_to_moving, *lungs),
+    )
+    names = "jacobian", "jacobian_everywhere", "jacobian_inverse", "inverse_consistency_mm", "lung_overlap_dice"
+    report: dict[str, object] = {"similarity": {"before": before, "after": after}, **dict(zip(names, figures))}
     report["lung_volume_litres"] = {
         "fixed": _litres(fixed_mask, fixed.geometry),
         "moving": _litres(moving_mask, moving.geometry),
@@ -157,21 +164,29 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * int((a & b).sum()) / max(int(a.sum()) + int(b.sum()), 1)
 
 
-def _similarity(fixed: Volume, moving: Volume, field: DisplacementField, mask: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Similarity over the fixed lungs, before (same place in the patient) and after registration."""
-    view = thinned_view(fixed.geometry, _SIMILARITY_SPACING_MM, box_of(mask))
-    geometry, hu, lungs = viewed_geometry(fixed.geometry, view), fixed.hu[view], mask[view]
-    if not lungs.any():
-        geometry, hu, lungs = fixed.geometry, fixed.hu, mask
-    figures = {}
-    for when, warp in (("before", identity_field()), ("after", field)):
-        warped = warp_volume(moving, warp, geometry)
-        figures[when] = {
-            "ncc": similarity_ncc(hu, warped, lungs),
-            "local_ncc": local_ncc(hu, warped, lungs, geometry.spacing_mm, _LOCAL_WINDOW_MM),
-            "mean_absolute_difference_hu": mean_absolute_difference(hu, warped, lungs),
-        }
-    return figures
+def _thinned(image: Volume, mask: np.ndarray) -> tuple[Volume, np.ndarray]:
+    """The image and its mask around the mask, fine voxels thinned."""
+    view = thinned_view(image.geometry, _SIMILARITY_SPACING_MM, box_of(mask))
+    if not mask[view].any():
+        return image, mask
+    return Volume(image.hu[view], viewed_geometry(image.geometry, view), image.name), mask[view]
+
+
+def _similarity(fixed: Volume, lungs: np.ndarray, moving: Volume, field: DisplacementField) -> dict[str, float]:
+    """Similarity over the fixed lungs; the field of no motion compares the same places in the patient."""
+    warped = warp_volume(moving, field, fixed.geometry)
+    return {
+        "ncc": similarity_ncc(fixed.hu, warped, lungs),
+        "local_ncc": local_ncc(fixed.hu, warped, lungs, fixed.geometry.spacing_mm, _LOCAL_WINDOW_MM),
+        "mean_absolute_difference_hu": mean_absolute_difference(fixed.hu, warped, lungs),
+    }
+
+
+def _folds(field: DisplacementField, mask: np.ndarray, geometry: ImageGeometry) -> dict[str, float]:
+    view = thinned_view(geometry, _FOLDS_SPACING_MM)
+    if mask[view].any():
+        geometry, mask = viewed_geometry(geometry, view), mask[view]
+    return fold_statistics(field, mask, geometry).as_dict()
 
 
 def _inverse_consistency(

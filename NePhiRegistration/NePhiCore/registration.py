@@ -165,9 +165,15 @@ def _cubes(
     """A function from the shape of a cube, and further arguments of `to_cube`, to both images over their cubes."""
 
     def cubes_at(shape: tuple[int, int, int], **window: tuple[float, float]) -> tuple[CubeImage, CubeImage]:
-        fixed_cube = to_cube(fixed, fixed_lungs, placement.fixed_norm_to_ras, shape, **window)
-        moving_cube = to_cube(moving, moving_lungs, placement.moving_norm_to_ras, shape, **window)
-        return fixed_cube.to(device), moving_cube.to(device)
+        def cube(volume: Volume, lungs: np.ndarray, norm_to_ras: np.ndarray) -> CubeImage:
+            return to_cube(volume, lungs, norm_to_ras, shape, **window).to(device)
+
+        fixed_cube, moving_cube = side_by_side(
+            cube,
+            (fixed, fixed_lungs, placement.fixed_norm_to_ras),
+            (moving, moving_lungs, placement.moving_norm_to_ras),
+        )
+        return fixed_cube, moving_cube
 
     return cubes_at
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .comparison import SIMILARITY_TABLE, ComparedImage
 from .enclosed_tissue import compared_tissue
 from .preprocessing import CubeImage
+from .side_by_side import side_by_side
 
 CubesAt = Callable[[float], tuple[CubeImage, CubeImage]]
 
@@ -63,7 +64,8 @@ def scaled_pairs(cubes_at: CubesAt, similarity: str, tissue_at: CubesAt | None =
     for s in SCALES:
         images = s.spacing_mm, s.widths
         if images not in made:
-            fixed, moving = (ComparedImage.of(cube, kind, s.widths) for cube in cubes_at(s.spacing_mm))
+            cubes = cubes_at(s.spacing_mm)
+            fixed, moving = side_by_side(ComparedImage.of, *((cube, kind, s.widths) for cube in cubes))
             made[images] = ScaledPair(fixed, moving, _tissue_pair(tissue_at, s.spacing_mm))
     return [made[s.spacing_mm, s.widths] for s in SCALES]
 
@@ -71,7 +73,7 @@ def scaled_pairs(cubes_at: CubesAt, similarity: str, tissue_at: CubesAt | None =
 def _tissue_pair(tissue_at: CubesAt | None, spacing_mm: float) -> ScaledPair | None:
     if tissue_at is None:
         return None
-    fixed, moving = (compared_tissue(cube) for cube in tissue_at(spacing_mm))
+    fixed, moving = side_by_side(compared_tissue, *((cube,) for cube in tissue_at(spacing_mm)))
     return ScaledPair(fixed, moving) if fixed and moving else None
 
 

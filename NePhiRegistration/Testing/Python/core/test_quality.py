@@ -92,6 +92,22 @@ def test_dice_of_masks_that_share_half():
     assert (dice(a, b), dice(a, a), dice(~a & a, ~a & a)) == (0.5, 1, 0)
 
 
+@pytest.mark.parametrize(("spacing_mm", "counted"), [(1.0, 40**3), (0.7, 40**3), (0.5, 20**3)])
+def test_folds_of_very_fine_images_are_counted_at_every_second_voxel(spacing_mm, counted):
+    """A field on a grid of 4 mm whose middle plane moves 5 mm forward, past the next, folds an eighth of the image."""
+    grid = ImageGeometry.from_spacing((40, 40, 40), (spacing_mm,) * 3)
+    nodes = ImageGeometry.from_spacing((11, 11, 11), (4 * spacing_mm,) * 3)
+    displacement = np.zeros((*nodes.shape_kji, 3), np.float32)
+    displacement[5, ..., 2] = 5 * spacing_mm
+    folding, image = DisplacementField(displacement, nodes), Volume(np.zeros(grid.shape_kji, np.int16), grid)
+    lungs = np.ones(grid.shape_kji, bool)
+    report = quality_report(image, image, folding, folding, lungs, lungs)
+    for name in ("jacobian", "jacobian_inverse"):
+        assert report[name]["voxels"] == counted
+        assert report[name]["fold_fraction_any_one_sided"] == pytest.approx(0.125, abs=0.03)
+        assert report[name]["min_one_sided"] == pytest.approx(-0.25, abs=1e-4)
+
+
 def test_a_perfect_registration_is_reported_as_perfect(shifted_pair):
     fixed, moving, fixed_mask, moving_mask = shifted_pair
     landmarks = np.random.default_rng(0).uniform(-15, 15, (30, 3))
