@@ -140,4 +140,6 @@ def _load_torch() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    exit_code = main(Path(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(exit_code)  # the program waits for the end, and taking torch down object by object takes a while

@@ -21,7 +21,7 @@ _AT_ONCE_BYTES = 1 << 16
 _LOG_CHARACTERS = 200_000
 _IS_WINDOWS = os.name == "nt"
 
-# Killed, but not yet seen to have ended: on a busy machine that takes a moment, for which no window waits.
+# Killed, but not yet seen to have ended: that takes a moment, for which no window waits.
 _ending: list[subprocess.Popen] = []
 
 
@@ -87,7 +87,8 @@ class ChildProcess:
 
     def close(self) -> None:
         """Close its pipes, once it has ended or was killed."""
-        _ending[:] = [process for process in (*_ending, self._process) if process.poll() is None]
+        _ending.append(self._process)
+        reap()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             with suppress(OSError):
                 stream.close()
@@ -104,6 +105,11 @@ class ChildProcess:
 
     def _note(self, line: str) -> None:
         self.log = (self.log + line.rstrip() + "\n")[-_LOG_CHARACTERS:]
+
+
+def reap() -> None:
+    """See which of the processes that were closed have ended; the system keeps those that nobody looked after."""
+    _ending[:] = [process for process in _ending if process.poll() is None]
 
 
 def ending_in_words(exit_code: int) -> str:

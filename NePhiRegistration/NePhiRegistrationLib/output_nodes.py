@@ -62,10 +62,10 @@ class OutputScene:
         self._backup: TransformBackup | None = None
 
     def show_preview(self, grid: GridData) -> None:
-        """Put the map so far into the transform node; a coarse grid, at once."""
+        """Put the map so far into the transform node; a coarse grid, at once, for the views have to keep up."""
         if "transform" in self.nodes and self._backup is None and self.nodes["transform"] not in self._made:
             self._backup = TransformBackup(self.nodes["transform"])
-        run_through(fill_grid_transform(self._node("transform"), grid))
+        run_through(fill_grid_transform(self._node("transform"), grid, is_cubic=False))
 
     def fill(self, results: PairOutputs) -> Steps[RegistrationNodes]:
         """Put a registration into the scene; its arrays may lie on disk."""

@@ -21,7 +21,7 @@ from NePhiCore.pair_data import GridData
 from NePhiCore.progress import Progress
 from NePhiCore.worker import KEEP_BEST
 
-from .child_process import ChildProcess, ending_in_words
+from .child_process import ChildProcess, ending_in_words, reap
 from .output_nodes import OutputScene
 from .panel_words import in_panel_words
 from .registration_nodes import RegistrationNodes
@@ -29,6 +29,7 @@ from .registration_request import RegistrationRequest
 
 _INTERVAL_MS = 50
 _SLICE_S = 0.04  # of work at a time, after which the window has its turn
+_REAP_MS = (100, 1000, 5000)  # after a child was killed
 _LOADING_SHARE = 0.95  # of the run, where results begin to be put into nodes
 WORKER = ("-m", "NePhiCore.worker")
 
@@ -51,7 +52,7 @@ class RegistrationRun:
         self._outputs = OutputScene(request.outputs, request.fixed, request.moving)
         self._error: NePhiError | None = None
         self._notes: list[str] = []
-        self._is_discarded = self._is_advancing = False
+        self._is_discarded = self._is_advancing = self._is_preview_new = False
         self.isRunning = True
         self._work = self._steps()
         self._timer = qt.QTimer()
@@ -125,6 +126,9 @@ class RegistrationRun:
     def _follow(self) -> Generator[bool, None, None]:
         """Wait for the child; raises what it says has gone wrong."""
         while True:
+            if self._is_preview_new:  # in a step of its own: filling the grid and drawing through it both take time
+                self._is_preview_new = False
+                self._observer.onPreview()
             exit_code = self._child.exit_code()
             for message in self._child.messages():
                 self._take(message)
@@ -150,7 +154,7 @@ class RegistrationRun:
         array = read_array(self._folder / message["preview"])
         grid = GridData(array, ImageGeometry(array.shape[:3], message["ijk_to_ras"]))
         self._outputs.show_preview(grid)
-        self._observer.onPreview()
+        self._is_preview_new = True
 
     def _tell(self, progress: Progress) -> None:
         self._observer.onProgress(progress)
@@ -178,6 +182,8 @@ class RegistrationRun:
         self._work.close()
         if self._child:
             self._child.close()
+            for later_ms in _REAP_MS:
+                qt.QTimer.singleShot(later_ms, reap)
         shutil.rmtree(self._folder, ignore_errors=True)
         tell()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import slicer
 
 
@@ -22,7 +24,10 @@ def show_foreground(node, opacity: float) -> None:
 
 def show_both(background, foreground, opacity: float) -> None:
     """Show one volume over another, in one go: each change of a layer makes the views work."""
-    slicer.util.setSliceViewerLayers(background=background, foreground=foreground, foregroundOpacity=opacity)
+    with ExitStack() as changes:
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            changes.enter_context(slicer.util.NodeModify(composite))
+        slicer.util.setSliceViewerLayers(background=background, foreground=foreground, foregroundOpacity=opacity)
 
 
 def show_label(node, opacity: float) -> None:

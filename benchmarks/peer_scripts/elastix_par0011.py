@@ -110,7 +110,7 @@ def write_chain(maps, folder: str) -> str:
         before = str(Path(folder, f"TransformParameters.{number}.txt"))
         one = itk.ParameterObject.New()
         one.AddParameterMap(parameter_map)
-        one.WriteParameterFile(one.GetParameterMap(0), before)
+        one.WriteParameterFile(before)
     return before
 
 

@@ -125,6 +125,8 @@ class NePhiRegistrationRunTest(LogicCase):
         process_events_until(lambda: not is_alive(pid))
         self.assertLess(own_clock() - start, LONGEST_ENDING_S)
         self.assertEqual(self.node_count(), self.count)
+        # The system no longer lists it either: somebody has asked how it ended.
+        process_events_until(lambda: not Path(f"/proc/{pid}").exists())
 
     def test_keeping_the_best_ends_with_nodes(self):
         run, observer = self.start(**LONG)
@@ -144,7 +146,7 @@ class NePhiRegistrationRunTest(LogicCase):
             run, observer = self.start(outputs=OutputNodes(transform=mine))
             self.wait_for_optimisation(run, observer)
         grid = mine.GetTransformFromParentAs("vtkOrientedGridTransform")
-        self.assertEqual(grid.GetInterpolationModeAsString(), "Cubic")
+        self.assertEqual(grid.GetInterpolationModeAsString(), "Linear")  # the views have to keep up
         np.testing.assert_allclose(grid.TransformPoint((60, 60, 60)), (60, 60, 67), atol=1e-4)
         run.cancel()
         self.wait(run)
