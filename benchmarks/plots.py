@@ -21,11 +21,18 @@ def plot_accuracy_against_time(path: Path, measurements: Sequence[Measurement]) 
     figure = Figure((7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     panel = figure.subplots()
-    for name, seconds, error_mm in mean_points(measurements):
-        colour = _OURS if name.startswith("NePhi") else _THEIRS
+    points = mean_points(measurements)
+    slowest = max((seconds for name, seconds, _ in points if name.startswith("NePhi")), default=0.0)
+    for name, seconds, error_mm in points:
+        # The best lie close together: names of ours stand below their points, and to the left of all but the last.
+        colour, place, side = _THEIRS, (4, 6), "left"
+        if name.startswith("NePhi"):
+            colour, place, side = (_OURS, (4, -13), "left") if seconds == slowest else (_OURS, (-4, -13), "right")
         panel.scatter(seconds, error_mm, s=50, color=colour, zorder=3)
-        panel.annotate(name, (seconds, error_mm), xytext=(6, 4), textcoords="offset points", color=colour)
+        panel.annotate(name, (seconds, error_mm), xytext=place, textcoords="offset points", color=colour, ha=side)
     panel.set_xscale("log")
+    panel.margins(0.15)
+    panel.xaxis.set_major_formatter("{x:g}")
     panel.set_xlabel("seconds, whole command")
     panel.set_ylabel("mean landmark error, mm")
     panel.set_ylim(bottom=0)

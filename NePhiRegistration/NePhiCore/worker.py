@@ -14,6 +14,7 @@ error. Standard library only until the first message is out, for torch takes sec
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .displacement_field import DisplacementField
 
 KEEP_BEST = "keep"
-_NICENESS = 5  # the program's window comes first
+_NICENESS = 10  # the program's window comes first
 
 
 class Messages:
@@ -75,8 +76,7 @@ def main(folder: Path) -> int:
     """Do the job in a folder; returns the exit code, 0 where a result was left there."""
     messages = Messages()
     messages.progress(Progress("starting", 0.0))
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
+    _step_back()
     keep_memory()
     parent = Parent(folder)
     try:
@@ -92,6 +92,16 @@ def main(folder: Path) -> int:
         return _failed(messages, type(error).__name__, message, 1)
     messages.send({"finished": True})
     return 0
+
+
+def _step_back() -> None:
+    """Leave the processor to the program whenever it wants it."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    # Linux shares the processor out among sessions first, whatever the niceness of the processes in them.
+    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _failed(messages: Messages, kind: str, message: str, exit_code: int) -> int:

@@ -136,3 +136,18 @@ def test_it_ends_and_cleans_up_when_its_program_has_ended(start, tmp_path, model
     child.process.stdin.close()
     assert child.process.wait(timeout=20) == 130
     assert not folder.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="NOT TESTED HERE: needs Linux with autogroups")
+@pytest.mark.parametrize("own_session", [True, False])
+def test_it_leaves_the_processor_to_the_window_but_not_at_the_cost_of_others_in_its_session(own_session):
+    program = (
+        "from pathlib import Path\nimport os\nfrom NePhiCore import worker\n"
+        "before = Path('/proc/self/autogroup').read_text()\nnice = os.nice(0)\nworker._step_back()\n"
+        "print(before == Path('/proc/self/autogroup').read_text(), os.nice(0) > nice, os.nice(0))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(NePhiCore.__file__).parents[1])}
+    options = {"env": environment, "capture_output": True, "text": True, "start_new_session": own_session}
+    said = subprocess.run([sys.executable, "-c", program], **options, check=True).stdout.split()
+    assert said[0] == str(not own_session)
+    assert said[1] == "True" or said[2] == "19"
