@@ -29,8 +29,9 @@ bench: $(INSTALLED) ## measure time, memory and accuracy, peers too; ARGS='--hel
 maps: $(INSTALLED) ## check the lung function maps on a diseased phantom, for docs/lung_function.md
 	$(BIN)/python -m benchmarks.lung_function $(ARGS)
 
-soak: $(INSTALLED) ## attack it with spoilt files and faults, thousands of each; ARGS='--help' says what can be chosen
+soak: $(INSTALLED) ## attack it with spoilt files and faults, thousands of each, then make load; ARGS='--help' for a part
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+	$(if $(ARGS),,$(MAKE) load)
 
 load: $(INSTALLED) ## register 500 times in one process, then work at the panel for 60 rounds: nothing may grow
 	$(BIN)/python -m benchmarks.soak.load

@@ -13,7 +13,7 @@ from NePhiBatch.batch_command import batch_command
 from NePhiBatch.report_command import report_command
 
 from .cli_arguments import parse_arguments
-from .cli_progress import progress_display
+from .cli_progress import progress_display, write_out
 from .cli_run import Run
 from .demo_command import demo_command
 from .errors import DeviceMemoryError, NePhiError, RegistrationCancelled, where_raised
@@ -107,8 +107,4 @@ def _print(text: str, stream: TextIO | None) -> None:
         c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "backslashreplace").decode() for c in text
     )
     encoding = getattr(stream, "encoding", None) or "utf-8"  # inside 3D Slicer it has none
-    try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-    except OSError:
-        # Python would try, and fail, to flush it once more on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    write_out(stream, text.encode(encoding, "backslashreplace").decode(encoding) + "\n")

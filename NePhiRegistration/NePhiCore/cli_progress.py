@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import time
 from typing import TextIO
@@ -17,6 +19,25 @@ def progress_display(stream: TextIO | None, quiet: bool) -> ProgressDisplay:
     if quiet or stream is None:
         return ProgressDisplay(None)
     return ProgressBar(stream) if stream.isatty() else ProgressLines(stream)
+
+
+def write_out(stream: TextIO, text: str) -> bool:
+    """Write and flush; False where the stream takes no more (``| head``, a full disk, a closed terminal).
+
+    Such a stream is pointed at nothing: Python would try to flush it once more on its way out, and end with 120.
+    """
+    try:
+        stream.write(text)
+        stream.flush()
+    except ValueError:  # it is closed
+        return False
+    except OSError:
+        with contextlib.suppress(AttributeError, OSError):  # inside 3D Slicer it is no file
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
+        return False
+    return True
 
 
 class ProgressDisplay:
@@ -42,12 +63,7 @@ class ProgressDisplay:
         """Leave the stream at the beginning of a line."""
 
     def _write(self, text: str) -> None:
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
+        if self._stream is not None and not write_out(self._stream, text):
             self._stream = None
 
     def _seconds(self) -> float:

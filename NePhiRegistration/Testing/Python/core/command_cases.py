@@ -115,8 +115,9 @@ def run(arguments: list[str]) -> Finished:
 
 
 def own_environment() -> dict[str, str]:
-    """For a process that runs this package and does not compete with its own threads."""
-    return {**os.environ, "PYTHONPATH": str(Path(NePhiCore.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    """For a process that runs this package, buffers its output as a user's does, and does not compete in threads."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**inherited, "PYTHONPATH": str(Path(NePhiCore.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
