@@ -1,8 +1,8 @@
 """The layers of a coordinate network and their first derivatives, written out.
 
-What `CoordinateNetwork.plain` says in the words of autograd, in half the time: nothing is computed that nobody asks
-for, little is kept, and points go through all layers a few at a time, so that what a layer hands on is still in the
-cache. Once differentiable.
+What `CoordinateNetwork.plain` says in the words of autograd, in three quarters of the time: nothing is computed that
+nobody asks for, little is kept, and points go through all layers a few at a time, so that what a layer hands on is
+still in the cache. Once differentiable.
 """
 
 from __future__ import annotations

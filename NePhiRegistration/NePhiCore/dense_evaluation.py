@@ -15,7 +15,7 @@ from .sampling import cube_grid, read_image
 
 Tensor = torch.Tensor
 
-CHUNK_POINTS, DEVICE_CHUNK_POINTS = 4096, 262_144  # what the layers make of the first stays in the cache of a CPU
+CHUNK_POINTS, DEVICE_CHUNK_POINTS = 4096, 262_144  # between two looks at the progress
 LATTICE_STEPS = 2  # of the lattice, to one of the local code: the code's own samples lie on it
 
 
