@@ -17,8 +17,8 @@ help: ## list the targets
 demo: $(INSTALLED) ## register the breathing phantom and leave the results in demo-output/
 	$(BIN)/nephi demo --output demo-output
 
-test: $(INSTALLED) ## run every test
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## run every test, a process for each core and each file in one of them
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 screenshots: $(INSTALLED) ## draw the pictures of the Slicer module into docs/images; needs Mesa's EGL
 	$(BIN)/python NePhiRegistration/Testing/Python/screenshots.py docs/images

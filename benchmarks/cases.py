@@ -50,7 +50,7 @@ def _pair(folder: Path) -> BenchmarkPair:
 
 def read_landmark_pairs(path: Path, *roles: str) -> list[np.ndarray]:
     """(N, 3) RAS mm for each role, from columns <role>_x, _y, _z or <role>_x_mm, ..., LPS mm."""
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     points = []
     for role in roles:

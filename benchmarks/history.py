@@ -19,7 +19,7 @@ def add_session(path: Path, machine: Machine, measurements: Sequence[Measurement
         "machine": machine.as_dict(),
         "measurements": [m.as_dict() for m in measurements],
     }
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(session) + "\n")
     return session
 

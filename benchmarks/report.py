@@ -23,7 +23,7 @@ def write_section(path: Path, name: str, text: str) -> None:
         document = before + section + rest.split(end, 1)[1]
     else:
         document = f"{document.rstrip()}\n\n{section}\n".lstrip()
-    path.write_text(document)
+    path.write_text(document, encoding="utf-8")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

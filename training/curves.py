@@ -24,7 +24,7 @@ class Curves:
     def __init__(self, path: Path, step: int = 0) -> None:
         self.path = path
         kept = [row for row in _rows(path) if int(row["step"]) <= step] if path.exists() and step else []
-        with path.open("w", newline="") as file:
+        with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(kept)
@@ -72,7 +72,7 @@ def draw(table: Path, picture: Path) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 

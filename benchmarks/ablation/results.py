@@ -19,7 +19,7 @@ class Results:
         self._path = path
         self.rows: list[Row] = []
         if path.exists():
-            self.rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+            self.rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
     def has(self, row: Mapping[str, object]) -> bool:
         return any(_agree(row, old, ("study", "variant", *_REGISTRATION)) for old in self.rows)

@@ -139,7 +139,9 @@ class Victim:
         try:
             for descriptor in (1, 2):
                 os.dup2(writing, descriptor)
-            sys.stdout = sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
+            sys.stdout = sys.stderr = io.TextIOWrapper(
+                io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True
+            )
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             NePhiModel.encode = lambda model, *images: (model.empty_code(), None)  # the search takes a minute
             if not computes:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import equivariance
+from benchmarks import equivariance, equivariance_report
 from benchmarks.equivariance_report import summary_table
 from NePhiCore.displacement_field import DisplacementField
 from NePhiCore.geometry import ImageGeometry, transform_points
@@ -106,3 +106,12 @@ def test_it_goes_on_where_it_was_stopped_and_writes_table_and_picture(tmp_path, 
 def test_a_pair_that_is_refused_is_a_line_too():
     rows = [{"subject": "s", "preset": "fast", "mode": "WU", "kind": "turn R-L", "amount": 45, "refused": "no lungs"}]
     assert "| s | fast | 45° about R-L |  |  | refused: no lungs |  |" in summary_table(rows)
+
+
+def test_the_picture_is_of_the_preset_with_the_most_motions(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(equivariance_report, "draw", lambda rows, path: drawn.extend(rows))
+    presets = ["balanced", "fast", "fast", "balanced", "fast"]
+    rows = [dict(subject="s", preset=preset, mode="UU", kind="shift", amount=n) for n, preset in enumerate(presets)]
+    equivariance_report.write_report(rows, tmp_path / "document.md", tmp_path / "picture.png")
+    assert [row["amount"] for row in drawn] == [1, 2, 4]
