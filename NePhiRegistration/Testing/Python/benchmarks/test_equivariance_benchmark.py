@@ -112,6 +112,9 @@ def test_the_picture_is_of_the_preset_with_the_most_motions(tmp_path, monkeypatc
     drawn = []
     monkeypatch.setattr(equivariance_report, "draw", lambda rows, path: drawn.extend(rows))
     presets = ["balanced", "fast", "fast", "balanced", "fast"]
-    rows = [dict(subject="s", preset=preset, mode="UU", kind="shift", amount=n) for n, preset in enumerate(presets)]
+    rows = [
+        {"subject": "s", "preset": preset, "mode": "UU", "kind": "shift", "amount": n}
+        for n, preset in enumerate(presets)
+    ]
     equivariance_report.write_report(rows, tmp_path / "document.md", tmp_path / "picture.png")
     assert [row["amount"] for row in drawn] == [1, 2, 4]
