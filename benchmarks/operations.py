@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.module import register_module_forward_hook
 
+from NePhiCore.coordinate_network import CoordinateNetwork
 from NePhiCore.encoder import FEATURE_WIDTHS, SEARCH_SIZE
 from NePhiCore.image_io import read_volume
 from NePhiCore.lung_cells import LungCells
@@ -117,19 +118,27 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def counted_products() -> Iterator[tuple[Counter, list[str]]]:
-    """Count the operations of every linear and convolutional layer, by the last name in a list of steps."""
+    """Count the operations of every layer and coordinate network, by the last name in a list of steps."""
     products, steps = Counter(), ["starting"]
 
     def add(module: nn.Module, inputs, output) -> None:
         if isinstance(module, (nn.Linear, nn.Conv3d)):
             points = output.numel() // module.weight.shape[0]
             products[steps[-1]] += 2 * module.weight.numel() * points
+        elif isinstance(module, CoordinateNetwork):
+            products[steps[-1]] += 2 * _weights_a_point(module) * (output.numel() // 3)
 
     handle = register_module_forward_hook(add)
     try:
         yield products, steps
     finally:
         handle.remove()
+
+
+def _weights_a_point(network: CoordinateNetwork) -> int:
+    """What a point is multiplied with: the network does it itself, without calling its layers."""
+    layers = [*network.synthesis, *network.modulation, network.output]
+    return network.frequencies.numel() + sum(layer.weight.numel() for layer in layers)
 
 
 def _cube(volume, lungs) -> CubeImage:

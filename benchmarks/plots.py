@@ -31,7 +31,7 @@ def plot_accuracy_against_time(path: Path, measurements: Sequence[Measurement]) 
         panel.scatter(seconds, error_mm, s=50, color=colour, zorder=3)
         panel.annotate(name, (seconds, error_mm), xytext=place, textcoords="offset points", color=colour, ha=side)
     panel.set_xscale("log")
-    panel.margins(0.25, 0.15)  # names reach beyond their points
+    panel.margins(0.3, 0.15)  # names reach beyond their points
     panel.xaxis.set_major_formatter("{x:g}")
     panel.set_xlabel("seconds, whole command")
     panel.set_ylabel("mean landmark error, mm")

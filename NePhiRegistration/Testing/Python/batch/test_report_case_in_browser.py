@@ -53,8 +53,9 @@ def test_the_code_of_a_warning_leads_to_all_cases_with_it(browser, page):
     browser.run("document.querySelector('dialog .codes .code').click()")
     assert browser.shown_case() is None
     assert sorted(browser.names()) == ["case-0003", "case-0028", "case-0053"]
+    browser.drawn()  # the closed view gives the focus back a moment later, and would take it from the filter
     browser.type("warning:folds")
-    assert browser.names() == []
+    browser.wait_for(lambda: browser.names() == [], "no case")
     assert browser.messages() == []
 
 

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from benchmarks.operations import CHANNELS, counted_products, feature_operations, search_operations
+from NePhiCore.coordinate_network import CoordinateNetwork
+from NePhiCore.latent_code import LatentCode
 from NePhiCore.matching import COUPLINGS, STAGES
 from NePhiCore.preprocessing import CubeImage
 
@@ -22,6 +24,17 @@ def test_products_of_layers_are_counted_for_the_step_that_they_are_made_in():
         nn.Conv3d(2, 3, 3, padding=1)(torch.zeros(1, 2, 4, 4, 4))
     nn.Linear(3, 4)(torch.zeros(5, 3))
     assert products == {"starting": 120, "encoding": 20736}
+
+
+def test_a_coordinate_network_counts_what_its_equations_multiply():
+    """Its plain form calls its layers, all but the frequencies; what the global code adds is one for all points."""
+    network = CoordinateNetwork(global_channels=2, local_channels=3, width=8, frequencies=4)
+    code, points = LatentCode(torch.zeros(1, 2), torch.zeros(1, 3, 2, 2, 2)), torch.zeros(1, 5, 3)
+    with counted_products() as (as_written, _):
+        network(points, code)
+    with counted_products() as (as_plain, _):
+        network.plain(points, code)
+    assert as_written["starting"] == as_plain["starting"] + 2 * 5 * 3 * 4
 
 
 def test_a_blur_costs_its_taps():
