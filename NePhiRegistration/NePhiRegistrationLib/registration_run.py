@@ -121,6 +121,7 @@ class RegistrationRun:
         self._tell(Progress("loading", _LOADING_SHARE))
         nodes = yield from self._outputs.fill(read_result(self._folder))
         self._tell(Progress("done", 1.0))
+        yield True  # the window has its turn before the panel takes the result, which is work too
         return nodes
 
     def _follow(self) -> Generator[bool, None, None]:
