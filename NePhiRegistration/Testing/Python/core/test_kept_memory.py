@@ -16,18 +16,21 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 faults()
 before = faults()
-print(faults() - before)
+for again in range(5): after = faults()
+print(after - before)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="NOT TESTED HERE: needs Linux with glibc")
 def test_later_arrays_take_the_pages_of_earlier_ones():
-    """Twice 8 to 48 MiB, eleven sizes: up to 150 000 pages, each filled with zeros by the system when first touched."""
+    """Five times twice 8 to 48 MiB, eleven sizes: hundreds of thousands of pages, filled with zeros when first touched.
+
+    Kept memory may still grow by the largest array now and then, where small ones lie in between.
+    """
     command = [sys.executable, "-c", FAULTS]
-    environment = own_environment() | {"OMP_NUM_THREADS": "1"}  # each thread has a heap of its own
     kept, returned = (
-        int(subprocess.run([*command, how], env=environment, capture_output=True, text=True, check=True).stdout)
+        int(subprocess.run([*command, how], env=own_environment(), capture_output=True, text=True, check=True).stdout)
         for how in ("keep", "return")
     )
-    assert returned > 10_000, "or there would be nothing to keep"
-    assert kept < returned / 4
+    assert returned > 100_000, "or there would be nothing to keep"
+    assert kept < returned / 5
