@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,20 +22,27 @@ NOISE_FLOOR = 0.02  # of the HU window; lower than the search's, for points are 
 
 @dataclass(frozen=True)
 class Similarity:
-    """How images are compared: channels computed once, and a loss over the values read at points."""
+    """How images are compared: channels computed once, and a loss over the values read at points.
 
-    features: Callable[[CubeImage, tuple[float, ...]], Tensor]
+    Attributes:
+        features: of an image, widths of neighbourhoods and the deviation of a Gaussian beforehand, voxels.
+        loss: of the values of both images at the same N points, (1, N, C) each.
+    """
+
+    features: Callable[[CubeImage, tuple[float, ...], float], Tensor]
     loss: Callable[[Tensor, Tensor], Tensor]
 
 
 SIMILARITY_TABLE = {
     "local_ncc": Similarity(
         # Without the mask's own channel: masks found one by one pull at the pleura.
-        lambda cube, widths: locally_normalised(soft_edged(cube), widths, NOISE_FLOOR, SMOOTHING)[:, :-1],
+        lambda cube, widths, blur: locally_normalised(
+            soft_edged(cube), widths, NOISE_FLOOR, math.hypot(SMOOTHING, blur)
+        )[:, :-1],
         correlation_loss,
     ),
-    "ncc": Similarity(lambda cube, widths: intensity(cube), squared_correlation_loss),
-    "mind": Similarity(lambda cube, widths: self_similarity(cube), squared_difference_loss),
+    "ncc": Similarity(lambda cube, widths, blur: intensity(cube, blur), squared_correlation_loss),
+    "mind": Similarity(lambda cube, widths, blur: self_similarity(cube, blur), squared_difference_loss),
 }
 
 
@@ -53,10 +61,12 @@ class ComparedImage:
     cell_norm: Tensor
 
     @classmethod
-    def of(cls, cube: CubeImage, similarity: Similarity, widths: tuple[float, ...]) -> ComparedImage:
+    def of(
+        cls, cube: CubeImage, similarity: Similarity, widths: tuple[float, ...], smoothing: float = 0.0
+    ) -> ComparedImage:
         near_lungs = gaussian_blur(cube.lungs, RIM_VOXELS)[0, 0] > RIM_SHARE
         candidates = cube_grid(tuple(near_lungs.shape), near_lungs.device)[near_lungs]
-        return cls(similarity.features(cube, widths), candidates, cube.cell_norm)
+        return cls(similarity.features(cube, widths, smoothing), candidates, cube.cell_norm)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """(1, count, 3) points in and around the lungs."""

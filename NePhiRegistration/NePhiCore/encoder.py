@@ -15,7 +15,7 @@ from .side_by_side import side_by_side
 
 Tensor = torch.Tensor
 
-SEARCH_SIZE = 160  # voxels a side of the cube that is searched
+SEARCH_SIZE = 144  # voxels a side of the cube that is searched
 FEATURE_WIDTHS = (2.0, 4.0)
 MASK_WEIGHT = 2.0
 _SCALE = 5.0  # displacements of a fifth of a cube unit, 25 mm, become 1

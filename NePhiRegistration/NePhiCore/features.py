@@ -19,9 +19,9 @@ Tensor = torch.Tensor
 NOISE_FLOOR = 0.03  # of the HU window; below it a local deviation is noise, not structure
 
 
-def intensity(cube: CubeImage) -> Tensor:
+def intensity(cube: CubeImage, smoothing: float = 0.0) -> Tensor:
     """(1, 1, D, H, W) the image with everything outside the lungs set to zero, as the paper does."""
-    return cube.image * cube.lungs
+    return _smoothed(cube.image, cube.lungs, smoothing) * cube.lungs
 
 
 def locally_normalised(
@@ -82,13 +82,13 @@ def _smoothed(image: Tensor, lungs: Tensor, sigma: float) -> Tensor:
     return gaussian_blur(image * lungs, sigma) / gaussian_blur(lungs, sigma).clamp(min=1e-3)
 
 
-def self_similarity(cube: CubeImage) -> Tensor:
+def self_similarity(cube: CubeImage, smoothing: float = 0.0) -> Tensor:
     """MIND-SSC: how alike the six neighbours of each voxel are to each other (Heinrich et al. 2013).
 
     Returns:
         (1, 12, D, H, W) in [0, 1]: exp(-D_p / V) for the twelve pairs of neighbours at right angles.
     """
-    image = intensity(cube)
+    image = intensity(cube, smoothing)
     neighbours = [_shifted(image, axis, side * 2) for axis in range(3) for side in (-1, 1)]
     pairs = [(a, b) for a in range(6) for b in range(a + 1, 6) if a // 2 != b // 2]
     distances = torch.cat([gaussian_blur((neighbours[a] - neighbours[b]).square(), 1.0) for a, b in pairs], 1)

@@ -21,14 +21,16 @@ from .encoder import SEARCH_SIZE
 from .errors import InvalidVolumeError, RegistrationCancelled
 from .geometry import ImageGeometry
 from .lung_mask import find_lungs
+from .model import map_points
 from .model_store import default_model_path
 from .optimisation import LossTrace, Maps, Optimised, optimise
 from .placement import Placement, place_pair
 from .preprocessing import CubeImage, cube_shape, to_cube
 from .preview import Previews
 from .progress import Progress, ProgressCallback, StepClock
-from .scales import scaled_pairs
+from .scales import FINEST_MM, CubesAt, scaled_pairs
 from .settings import RegistrationSettings
+from .sharpness import smoothing_to_match
 from .side_by_side import side_by_side
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
@@ -198,9 +200,17 @@ def _optimise(
         return cubes_at(cube_shape(placement.fixed_norm_to_ras, spacing_mm), **window)
 
     tissue_at = partial(cubes_at_spacing, hu_window=TISSUE_WINDOW) if settings.enclosed_tissue_weight else None
-    pairs = scaled_pairs(cubes_at_spacing, settings.similarity, tissue_at)
+    smoothing_mm = _smoothing_to_match_mm(start, cubes_at_spacing, settings.seed)
+    pairs = scaled_pairs(cubes_at_spacing, settings.similarity, tissue_at, smoothing_mm)
     on_look = previews.offer if previews else lambda present_maps: None
     return optimise(start, pairs, settings, on_step, is_cancelled, matched, on_look)
+
+
+def _smoothing_to_match_mm(start: Maps, cubes_at: CubesAt, seed: int) -> tuple[float, float]:
+    fixed_to_moving = partial(map_points, start.fixed_to_moving, code=start.code)
+    generator = torch.Generator(start.code.local_code.device).manual_seed(seed)
+    fixed, moving = smoothing_to_match(*cubes_at(FINEST_MM), fixed_to_moving, generator)
+    return fixed * FINEST_MM, moving * FINEST_MM
 
 
 def _evaluate(

@@ -32,10 +32,12 @@ class Scale:
     guidance: float
 
 
+FINEST_MM = 2.0
+_FINEST_WIDTHS = (0.8, 1.6, 4.0, 8.0)  # the fine ones for accuracy, the wide ones against noise
 SCALES = (
     Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
-    Scale(2.0, (0.8, 1.6), share=0.5, regularity=1.0, guidance=0.0),
-    Scale(2.0, (0.8, 1.6), share=0.25, regularity=2.5, guidance=0.0),
+    Scale(FINEST_MM, _FINEST_WIDTHS, share=0.5, regularity=1.0, guidance=0.0),
+    Scale(FINEST_MM, _FINEST_WIDTHS, share=0.25, regularity=2.5, guidance=0.0),
 )
 
 
@@ -52,21 +54,28 @@ class ScaledPair:
         return ScaledPair(self.moving, self.fixed, self.tissue and self.tissue.turned())
 
 
-def scaled_pairs(cubes_at: CubesAt, similarity: str, tissue_at: CubesAt | None = None) -> list[ScaledPair]:
+def scaled_pairs(
+    cubes_at: CubesAt,
+    similarity: str,
+    tissue_at: CubesAt | None = None,
+    smoothing_mm: tuple[float, float] = (0.0, 0.0),
+) -> list[ScaledPair]:
     """The pair at every scale, features computed once.
 
     Args:
         cubes_at: from a spacing, mm, to both images.
         tissue_at: the same in `enclosed_tissue.HU_WINDOW`; None leaves the enclosed tissue out.
+        smoothing_mm: of the Gaussian over the fixed and over the moving image, from `sharpness`.
     """
     kind = SIMILARITY_TABLE[similarity]
     made: dict[tuple[float, tuple[float, ...]], ScaledPair] = {}
     for s in SCALES:
-        images = s.spacing_mm, s.widths
-        if images not in made:
-            cubes = cubes_at(s.spacing_mm)
-            fixed, moving = side_by_side(ComparedImage.of, *((cube, kind, s.widths) for cube in cubes))
-            made[images] = ScaledPair(fixed, moving, _tissue_pair(tissue_at, s.spacing_mm))
+        seen_at = s.spacing_mm, s.widths
+        if seen_at not in made:
+            smoothed = zip(cubes_at(s.spacing_mm), smoothing_mm)
+            images = [(cube, kind, s.widths, sigma_mm / s.spacing_mm) for cube, sigma_mm in smoothed]
+            fixed, moving = side_by_side(ComparedImage.of, *images)
+            made[seen_at] = ScaledPair(fixed, moving, _tissue_pair(tissue_at, s.spacing_mm))
     return [made[s.spacing_mm, s.widths] for s in SCALES]
 
 

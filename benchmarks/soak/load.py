@@ -25,7 +25,7 @@ from NePhiCore.cli import main as nephi
 from .flatness import Sample, flatness_table, growing, take
 from .victim import Victim
 
-# Voxels along each side of the cube that is searched: it is 160 in the product, where the search alone takes seconds.
+# Voxels along each side of the cube that is searched: it is 144 in the product, where the search alone takes seconds.
 _SEARCHED = 48
 
 
