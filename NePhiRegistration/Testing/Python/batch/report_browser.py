@@ -21,6 +21,7 @@ class ReportBrowser(Chromium):
         self.open("about:blank")
         self.messages()
         self.open(page.as_uri() + address)
+        self.drawn()  # what is pressed before a page has a frame may go nowhere
 
     def open_on_phone(self, page: Path, address: str = "") -> None:
         self.open_report(page, address)
