@@ -9,6 +9,7 @@ import hashlib
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import torch
 
 import NePhiCore
@@ -281,6 +282,31 @@ def test_what_the_encoder_found_guides_the_optimisation(phantom, monkeypatch):
     for name in ("fixed_to_moving", "moving_to_fixed"):
         difference = getattr(guided, name).displacement_ras_mm - getattr(plain, name).displacement_ras_mm
         assert np.abs(difference).max() > 0.1
+
+
+def test_the_sharper_image_is_smoothed_by_what_makes_both_alike(phantom, monkeypatch):
+    """Voxels in what is found, millimetres in what is asked for; exhale is fixed."""
+    smoothed_mm = []
+
+    def recorded(cubes_at, similarity, tissue_at, smoothing_mm):
+        smoothed_mm.append(smoothing_mm)
+        return scales_module.scaled_pairs(cubes_at, similarity, tissue_at, smoothing_mm)
+
+    monkeypatch.setattr(registration_module, "scaled_pairs", recorded)
+    blurred = Volume(scipy.ndimage.gaussian_filter(phantom.exhale.hu, 2.0), phantom.exhale.geometry, "fixed")
+    run(phantom, accurate(1), fixed=blurred)
+    run(
+        phantom,
+        accurate(1),
+        fixed=phantom.inhale,
+        fixed_lungs=phantom.inhale_lungs,
+        moving=blurred,
+        moving_lungs=phantom.exhale_lungs,
+    )
+    (of_exhale, of_inhale), turned = smoothed_mm
+    assert of_exhale == 0
+    assert of_inhale > 1
+    assert turned == (pytest.approx(of_inhale, rel=0.3), 0)
 
 
 def test_with_an_initial_transform_images_may_lie_apart(phantom):
