@@ -109,13 +109,15 @@ def _displace(there: Tensor, here: Tensor, weight: Tensor, costs: Tensor, at_onc
     """
     reach = len(costs)
     cell = there.shape[1] - reach + 1
+    # (R, R, R, C, c, c, c, M): every displacement is a view.
+    displaced = there.unfold(1, cell, 1).unfold(2, cell, 1).unfold(3, cell, 1).permute(1, 2, 3, 0, 5, 6, 7, 4)
     here, weight = here.unflatten(1, (cell,) * 3), weight.unflatten(0, (cell,) * 3)
     difference = here.new_empty(at_once, *here.shape)
+    rows = difference.flatten(1, 4)
     for z, y, x in product(range(reach), range(reach), range(0, reach, at_once)):
-        displaced = there[:, z : z + cell, y : y + cell, x : x + cell + at_once - 1].unfold(3, cell, 1)
-        torch.sub(displaced.permute(3, 0, 1, 2, 5, 4), here, out=difference)
+        torch.sub(displaced[z, y, x : x + at_once], here, out=difference)
         difference.square_().clamp_(max=OUTLIER).mul_(weight)
-        torch.sum(difference.flatten(1, 4), 1, out=costs[z, y, x : x + at_once])
+        torch.sum(rows, 1, out=costs[z, y, x : x + at_once])
 
 
 def seen_through(moving: Tensor, start: Tensor, cells: LungCells, radius: int) -> Tensor:

@@ -198,15 +198,16 @@ def _couple(cost: Tensor, share: Tensor, held: Tensor, shifts: Tensor, base: Ten
 def neighbours_mean(field: Tensor, share: Tensor) -> Tensor:
     """Weighted mean over a cell and its 26 neighbours, lungs counting more than the rest."""
     weight = share + 1e-3
-    return _smooth(field * weight) / _smooth(weight)
+    return _neighbours_sum(field * weight) / _neighbours_sum(weight)
 
 
-def _smooth(field: Tensor) -> Tensor:
-    """Mean over 3 x 3 x 3 cells, one axis after another; the outermost cells are repeated."""
+def _neighbours_sum(field: Tensor) -> Tensor:
+    """Sum over 3 x 3 x 3 cells, one axis after another; the outermost cells are repeated."""
     for axis in (2, 3, 4):
-        size = field.shape[axis]
-        first, last = field.narrow(axis, 0, 1), field.narrow(axis, size - 1, 1)
-        before = torch.cat([first, field.narrow(axis, 0, size - 1)], axis)
-        after = torch.cat([field.narrow(axis, 1, size - 1), last], axis)
-        field = (before + field + after) / 3
+        inner = field.shape[axis] - 1
+        total = field.clone()
+        for ahead, edge in ((1, 0), (0, inner)):
+            total.narrow(axis, ahead, inner).add_(field.narrow(axis, 1 - ahead, inner))
+            total.narrow(axis, edge, 1).add_(field.narrow(axis, edge, 1))
+        field = total
     return field

@@ -9,7 +9,7 @@ import sys
 from typing import NoReturn
 
 from .cli import main
-from .kept_memory import keep_memory
+from .own_process import set_up_own_process
 
 
 def run() -> NoReturn:
@@ -17,7 +17,7 @@ def run() -> NoReturn:
     code = 1
     # Registered first, it is called last: Python takes a third of a second to take torch down, object by object.
     atexit.register(lambda: _end(code))
-    keep_memory()
+    set_up_own_process()
     try:
         code = main()
     except SystemExit as end:  # --help, --version

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import DependencyError, NePhiError, OutputError, RegistrationCancelled, where_raised
-from .kept_memory import keep_memory
+from .own_process import set_up_own_process
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def main(folder: Path) -> int:
     messages = Messages()
     messages.progress(Progress("starting", 0.0))
     _step_back()
-    keep_memory()
+    set_up_own_process()
     parent = Parent(folder)
     try:
         _register(folder, messages, parent)
