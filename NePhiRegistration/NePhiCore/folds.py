@@ -8,7 +8,7 @@ det(I + du/dx) = det(M + D) / det(M), whatever the direction or handedness of th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -158,14 +158,15 @@ def _edges_in_blocks(
             continue
         wide, inner = with_rim(block, geometry.shape_kji)
         displacement = np.ascontiguousarray(np.moveaxis(displacement_in_block(field, geometry, wide), -1, 0))
-        trim = (slice(None), *inner)
+        if inside is None:
+            trim = (slice(None), *inner)
+            sides = [(a[trim], b[trim]) for a, b in (_one_sided_differences(displacement, axis) for axis in (3, 2, 1))]
+        else:
+            sides = _one_sided_differences_at(displacement, inner, inside)
         edges = []
-        for axis_ijk, axis_kji in enumerate((2, 1, 0)):
-            sides = (side[trim] for side in _one_sided_differences(displacement, axis_kji + 1))
-            chosen = (side if inside is None else side[:, inside] for side in sides)
-            voxel_edge = geometry.ijk_to_ras[:3, axis_ijk].astype(np.float32)
-            backward, forward = (side + voxel_edge.reshape(3, *[1] * (side.ndim - 1)) for side in chosen)
-            edges.append((backward, forward))
+        for (backward, forward), of_voxel in zip(sides, geometry.ijk_to_ras[:3, :3].T.astype(np.float32)):
+            of_voxel = of_voxel.reshape(3, *[1] * (backward.ndim - 1))
+            edges.append((backward + of_voxel, forward + of_voxel))
         yield block, edges
 
 
@@ -176,6 +177,28 @@ def _one_sided_differences(array: np.ndarray, axis: int) -> tuple[np.ndarray, np
     difference = np.diff(array, axis=axis)
     first, last = np.take(difference, [0], axis), np.take(difference, [-1], axis)
     return np.concatenate([first, difference], axis), np.concatenate([difference, last], axis)
+
+
+def _one_sided_differences_at(
+    array: np.ndarray, inner: tuple[slice, ...], inside: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """`_one_sided_differences` of (C, k, j, i) along i, j and k, (C, N) each, at N voxels marked in its inner part."""
+    place = [index + (side.start or 0) for index, side in zip(inside.nonzero(), inner)]
+    rows = array.reshape(len(array), -1)
+
+    def at(places: Sequence[np.ndarray]) -> np.ndarray:
+        return rows.take(np.ravel_multi_index(tuple(places), array.shape[1:]), 1)
+
+    here, differences = at(place), []
+    for axis in (2, 1, 0):
+        behind, ahead = list(place), list(place)
+        behind[axis] = np.maximum(place[axis] - 1, 0)
+        ahead[axis] = np.minimum(place[axis] + 1, array.shape[axis + 1] - 1)
+        backward, forward = here - at(behind), at(ahead) - here
+        is_first, is_last = place[axis] == 0, place[axis] == array.shape[axis + 1] - 1
+        backward[:, is_first], forward[:, is_last] = forward[:, is_first], backward[:, is_last]
+        differences.append((backward, forward))
+    return differences
 
 
 def _central(edges: _Edges, geometry: ImageGeometry) -> np.ndarray:

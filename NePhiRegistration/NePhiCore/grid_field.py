@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
+from .axis_products import along_axis
 from .displacement_field import AIR_HU, DisplacementField, sample_on, warp_volume
 from .errors import InvalidTransformError
 from .geometry import ImageGeometry, transform_points
@@ -76,15 +78,16 @@ def cubic_slabs(field: DisplacementField, geometry: ImageGeometry) -> Iterator[t
             f"The field's axes {field.geometry.direction.tolist()} are not those of the grid "
             f"{geometry.direction.tolist()}. Sample it on a grid with these axes first."
         )
-    i_taps, j_taps, (k_indices, k_weights) = (
-        _taps(np.arange(count) * scale[axis] + to_field_ijk[axis, 3], field.geometry.shape_kji[2 - axis])
+    along_i, along_j, along_k = (
+        _weights(np.arange(count) * scale[axis] + to_field_ijk[axis, 3], field.geometry.shape_kji[2 - axis])
         for axis, count in enumerate(geometry.shape_kji[::-1])
     )
+    channels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(field.displacement_ras_mm, -1, 0), np.float32))[None]
     for start in range(0, geometry.shape_kji[0], _SLICES_AT_ONCE):
         slices = slice(start, min(start + _SLICES_AT_ONCE, geometry.shape_kji[0]))
-        values = _interpolate(field.displacement_ras_mm, 0, (k_indices[slices], k_weights[slices]))
-        values = _interpolate(_interpolate(values, 1, j_taps), 2, i_taps)
-        yield slices, DisplacementField(values, _slab(geometry, slices))
+        values = along_axis(channels, along_k[slices], 2)  # first of all: few slices are left then
+        values = along_axis(along_axis(values, along_j, 3), along_i, 4)[0]
+        yield slices, DisplacementField(values.movedim(0, -1).contiguous().numpy(), _slab(geometry, slices))
 
 
 def _slab(geometry: ImageGeometry, slices: slice) -> ImageGeometry:
@@ -94,8 +97,8 @@ def _slab(geometry: ImageGeometry, slices: slice) -> ImageGeometry:
     return ImageGeometry((slices.stop - slices.start, *geometry.shape_kji[1:]), matrix)
 
 
-def _taps(positions: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (N, 4) and weights (N, 4) float32 that interpolate along one axis at fractional indices (N,)."""
+def _weights(positions: np.ndarray, size: int) -> torch.Tensor:
+    """(N, size) float32 weights that interpolate along one axis of so many samples at fractional indices (N,)."""
     positions = np.clip(positions, 0, size - 1)
     first = np.clip(np.floor(positions).astype(int), 0, max(size - 2, 0))
     f = positions - first
@@ -117,15 +120,6 @@ def _taps(positions: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     weights = np.where((has_before & ~has_after)[:, None], parabola_before, weights)
     weights = np.where((~has_before & ~has_after)[:, None], line, weights)
     indices = np.clip(first[:, None] + np.arange(-1, 3), 0, size - 1)
-    return indices, weights.astype(np.float32)
-
-
-def _interpolate(values: np.ndarray, axis: int, taps: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Weighted sum of four takes along an axis."""
-    indices, weights = taps
-    shape = [1] * values.ndim
-    shape[axis] = -1
-    total: np.ndarray = np.take(values, indices[:, 0], axis) * weights[:, 0].reshape(shape)
-    for tap in range(1, 4):
-        total += np.take(values, indices[:, tap], axis) * weights[:, tap].reshape(shape)
-    return total
+    matrix = np.zeros((len(positions), size), np.float32)
+    np.add.at(matrix, (np.arange(len(positions))[:, None], indices), weights.astype(np.float32))
+    return torch.from_numpy(matrix)

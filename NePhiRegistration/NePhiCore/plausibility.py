@@ -37,7 +37,10 @@ def plausibility_report(
     return {
         "motion_mm": _motion(fixed_to_moving, mask_points_ras_mm(sides["fixed"][1], fixed.geometry, _MOTION_POINTS)),
         "lungs_cut_cm2": {side: _cut_area_cm2(*of) for side, of in sides.items()},
-        "light_share": {side: float((volume.hu[mask] < _LIGHT_HU).mean()) for side, (volume, mask) in sides.items()},
+        "light_share": {
+            side: np.count_nonzero(volume.hu[mask] < _LIGHT_HU) / np.count_nonzero(mask)
+            for side, (volume, mask) in sides.items()
+        },
     }
 
 
@@ -53,10 +56,13 @@ def _cut_area_cm2(volume: Volume, mask: np.ndarray) -> float:
     """Area of the faces of lung voxels behind which the image ends, or is padded."""
     around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box_of(mask))
     padded, area_mm2 = volume.hu[around] < _PADDING_HU, 0.0
+    is_padded = bool(padded.any())
     spacing_kji = np.asarray(volume.geometry.spacing_mm, float)[::-1]
     for axis in range(3):
-        at_end = sum(int(mask.take(end, axis).sum()) for end in (0, -1))
-        lungs, outside = (np.moveaxis(array, axis, 0) for array in (mask[around], padded))
-        at_padding = int((lungs[1:] & outside[:-1]).sum()) + int((lungs[:-1] & outside[1:]).sum())
+        at_end = sum(np.count_nonzero(mask.take(end, axis)) for end in (0, -1))
+        at_padding = 0
+        if is_padded:
+            lungs, outside = (np.moveaxis(array, axis, 0) for array in (mask[around], padded))
+            at_padding = np.count_nonzero(lungs[1:] & outside[:-1]) + np.count_nonzero(lungs[:-1] & outside[1:])
         area_mm2 += (at_end + at_padding) * float(np.delete(spacing_kji, axis).prod())
     return area_mm2 / 100

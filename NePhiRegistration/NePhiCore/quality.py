@@ -161,7 +161,7 @@ def quality_report(
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
     """Overlap of two boolean masks of the same shape, 2 |a and b| / (|a| + |b|); 0 where both are empty."""
-    return 2 * int((a & b).sum()) / max(int(a.sum()) + int(b.sum()), 1)
+    return float(2 * np.count_nonzero(a & b) / max(np.count_nonzero(a) + np.count_nonzero(b), 1))
 
 
 def _thinned(image: Volume, mask: np.ndarray) -> tuple[Volume, np.ndarray]:
@@ -223,4 +223,4 @@ def _checked(mask: np.ndarray, volume: Volume) -> np.ndarray:
 
 
 def _litres(mask: np.ndarray, geometry: ImageGeometry) -> float:
-    return int(mask.sum()) * geometry.voxel_volume_mm3 * 1e-6
+    return float(np.count_nonzero(mask) * geometry.voxel_volume_mm3 * 1e-6)

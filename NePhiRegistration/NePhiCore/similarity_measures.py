@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+
+from .axis_products import along_axes
 
 # Below 1 HU of deviation an image has no structure to compare.
 _SMALLEST_DEVIATION_HU = 1.0
@@ -64,11 +67,8 @@ def _local_ncc_map(fixed_hu: np.ndarray, warped_hu: np.ndarray, mask: np.ndarray
 
 def _box_sums(channels: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """(C, K, J, I) -> sums over boxes of 2 r + 1 voxels, zeros outside the array."""
-    for axis, radius in enumerate(radii, start=1):
-        values = np.moveaxis(channels, axis, 0)
-        sums = values.copy()
-        for shift in range(1, min(radius, len(values) - 1) + 1):
-            sums[shift:] += values[:-shift]
-            sums[:-shift] += values[shift:]
-        channels = np.moveaxis(sums, 0, axis)
-    return channels
+    values = torch.from_numpy(channels)[None]
+    places = (torch.arange(size) for size in channels.shape[1:])
+    boxes = [((p[:, None] - p).abs() <= radius).to(values.dtype) for p, radius in zip(places, radii.tolist())]
+    sums: np.ndarray = along_axes(values, boxes)[0].numpy()
+    return sums

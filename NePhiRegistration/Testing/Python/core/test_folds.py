@@ -162,6 +162,13 @@ def test_only_the_mask_counts():
     assert statistics.sd_log_j == 0
 
 
+@pytest.mark.parametrize("shape", [(70, 8, 9), (7, 66, 5), (6, 1, 65), (1, 1, 3)])
+def test_a_mask_of_every_voxel_changes_nothing(shape):
+    """Borders of the grid and of the blocks that it is computed in are among them: the same digits."""
+    field = random_field(grid(shape=shape), 0.6)
+    assert fold_statistics(field, np.ones(shape, bool)) == fold_statistics(field)
+
+
 def test_a_mask_on_a_finer_grid_is_met_there():
     """Half the spacing: slices at S = 4.5 .. 8 lie where the slope is +1; their neighbours too."""
     field = steps_along_s()

@@ -144,4 +144,6 @@ class NePhiEstimateTest(unittest.TestCase):
         self.assertEqual(seconds, sorted(seconds))
         dense = settings_for("balanced", similarity_sampling_ratio=0.1)
         self.assertGreater(estimated_seconds(6_000_000, dense), estimated_seconds(6_000_000, balanced))
-        self.assertGreater(estimated_bytes(80_000_000), estimated_bytes(6_000_000))
+        small, large, floats = (np.zeros(n, kind) for n, kind in ((6, np.int16), (80, np.int16), (80, np.float32)))
+        self.assertLess(estimated_bytes(small), estimated_bytes(large))
+        self.assertLess(estimated_bytes(large), estimated_bytes(floats))
