@@ -82,7 +82,7 @@ def _find_tubes(hu: np.ndarray, grid: Morphology) -> list[_Tube]:
 def _label_slices(air: np.ndarray) -> np.ndarray:
     """(S, A, R) number of the connected component of each voxel within its slice, larger ones first; 0 outside.
 
-    All slices in one call, kept apart by empty ones: a call a slice takes ten times as long.
+    All slices in one call, kept apart by empty ones: a call a slice takes several times as long.
     """
     apart = np.zeros((2 * air.shape[0], *air.shape[1:]), bool)
     apart[::2] = air
