@@ -110,6 +110,15 @@ def test_a_killed_run_takes_its_worker_along_and_the_next_goes_on(study):
     assert not list((output / ".batch/attempts").glob("*/*"))
 
 
+@pytest.fixture
+def hang_up_heard():
+    """A command started from here hears SIGHUP, although the tests themselves may run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_up_heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_with_130_at_once_and_all_can_be_resumed(study, number):
     arguments, output = study("A", "held")
