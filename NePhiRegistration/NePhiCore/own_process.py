@@ -7,7 +7,7 @@ import sys
 
 from .kept_memory import keep_memory
 
-_NEW_OBJECTS = 10_000  # torch's import makes 160 000, and nothing to collect
+_NEW_OBJECTS = 10_000  # torch's import alone leaves 160 000
 _TURN_SECONDS = 1e-4
 
 
