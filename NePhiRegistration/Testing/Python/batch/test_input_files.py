@@ -104,7 +104,7 @@ def test_slices_added_changed_or_renamed_change_a_folder(old, tmp_path):
         ("a.nhdr", b"NRRD0004\ndatafile: %02d.raw 1 2 1\n", "01.raw"),
         ("a.mhd", b"ElementDataFile = LIST\nb.raw\n", "b.raw"),
         ("a.hdr", b"analyze", "a.img"),
-        ("a.img.gz", gzip.compress(b"voxels"), "a.hdr"),
+        ("a.img.gz", gzip.compress(b"voxels", mtime=0), "a.hdr"),
     ],
 )
 def test_voxels_beside_a_header_belong_to_it(old, header, said, data):
