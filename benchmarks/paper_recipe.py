@@ -73,10 +73,10 @@ def main() -> None:
     placement = place_pair(*volumes, *lungs, None)
     placed = list(zip(volumes, lungs, (placement.fixed_norm_to_ras, placement.moving_norm_to_ras)))
     model = load_checkpoint(default_model_path(), device).model
-    code, _ = model.encode(*(to_cube(*parts, (SEARCH_SIZE,) * 3).to(device) for parts in placed))
+    code, _ = model.encode(*(to_cube(*parts, (SEARCH_SIZE,) * 3, device=device) for parts in placed))
     code = code.map(lambda part: part.clone().requires_grad_(True))
     networks = [copy.deepcopy(n).requires_grad_(True) for n in (model.fixed_to_moving, model.moving_to_fixed)]
-    images = [intensity(to_cube(*parts, (SIZE,) * 3).to(device)) for parts in placed]
+    images = [intensity(to_cube(*parts, (SIZE,) * 3, device=device)) for parts in placed]
     start = time.perf_counter()
     fit(networks, code, images, options.iterations)
     if device.type == "cuda":

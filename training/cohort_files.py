@@ -85,7 +85,7 @@ def prepared(pair: CohortPair, encoder: Encoder) -> dict:
     images = list(zip(volumes, lungs, cubes))
     search = [to_cube(*image, (SEARCH_SIZE,) * 3) for image in images]
     compared = [
-        ComparedImage.of(to_cube(*image, cube_shape(image[2], COARSE.spacing_mm)), SIMILARITY, COARSE.widths)
+        ComparedImage.of(to_cube(*image, cube_shape(image[2], COARSE.spacing_mm)), SIMILARITY, COARSE.neighbourhoods)
         for image in images
     ]
     return {

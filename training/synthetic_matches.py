@@ -76,7 +76,7 @@ def _noisy_matches(truth: Tensor, lungs: Tensor, generator: torch.Generator) -> 
     best = ((truth + noise * uniform(0.02) + lost * wild) / step).round() * step
     patches = torch.randn(batch, 3, 8, 8, 8, **source) * uniform(0.06) * (uniform(1) < 0.5)
     astray = torch.nn.functional.interpolate(patches, size=truth.shape[2:], mode="trilinear", align_corners=True)
-    coupled = neighbours_mean(truth + 0.25 * (best - truth) + astray, lungs)
+    coupled = neighbours_mean(lungs)(truth + 0.25 * (best - truth) + astray)
     found = (lungs > 0.05).float()
     best = best * found + coupled * (1 - found)
     cost = (0.05 + uniform(0.6) + 0.1 * noise[:, :1] + lost * uniform(0.4)).clamp(min=0) * found

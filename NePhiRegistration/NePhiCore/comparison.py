@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from .features import gaussian_blur, intensity, locally_normalised, self_similarity, soft_edged
-from .losses import correlation_loss, squared_correlation_loss, squared_difference_loss
+from .features import Neighbourhood, gaussian_blur, intensity, locally_normalised, self_similarity, soft_edged
+from .losses import correlation_loss, noise_at_correlation, squared_correlation_loss, squared_difference_loss
 from .preprocessing import CubeImage
 from .sampling import cube_grid, points_among, read_image, uniform_points
 
@@ -17,7 +17,6 @@ Tensor = torch.Tensor
 
 RIM_VOXELS, RIM_SHARE = 1.0, 0.1  # points are drawn this far around the lungs too: the pleura is an edge to align
 SMOOTHING = 0.25  # voxels; an image read between its voxels is smoothed anyway, and shall not seem the better for it
-NOISE_FLOOR = 0.02  # of the HU window; lower than the search's, for points are many and noise averages out
 
 
 @dataclass(frozen=True)
@@ -25,24 +24,28 @@ class Similarity:
     """How images are compared: channels computed once, and a loss over the values read at points.
 
     Attributes:
-        features: of an image, widths of neighbourhoods and the deviation of a Gaussian beforehand, voxels.
+        features: of an image, the neighbourhoods to look at and the deviation of a Gaussian beforehand, voxels.
         loss: of the values of both images at the same N points, (1, N, C) each.
+        noise: of that loss, a factor on the weight of the regularity: the less of one image the other explains, the
+            more counts what is known of all maps.
     """
 
-    features: Callable[[CubeImage, tuple[float, ...], float], Tensor]
+    features: Callable[[CubeImage, Sequence[Neighbourhood], float], Tensor]
     loss: Callable[[Tensor, Tensor], Tensor]
+    noise: Callable[[Tensor], Tensor] = torch.ones_like
 
 
 SIMILARITY_TABLE = {
     "local_ncc": Similarity(
         # Without the mask's own channel: masks found one by one pull at the pleura.
-        lambda cube, widths, blur: locally_normalised(
-            soft_edged(cube), widths, NOISE_FLOOR, math.hypot(SMOOTHING, blur)
+        lambda cube, neighbourhoods, blur: locally_normalised(
+            soft_edged(cube), neighbourhoods, math.hypot(SMOOTHING, blur)
         )[:, :-1],
         correlation_loss,
+        noise_at_correlation,
     ),
-    "ncc": Similarity(lambda cube, widths, blur: intensity(cube, blur), squared_correlation_loss),
-    "mind": Similarity(lambda cube, widths, blur: self_similarity(cube, blur), squared_difference_loss),
+    "ncc": Similarity(lambda cube, neighbourhoods, blur: intensity(cube, blur), squared_correlation_loss),
+    "mind": Similarity(lambda cube, neighbourhoods, blur: self_similarity(cube, blur), squared_difference_loss),
 }
 
 
@@ -62,11 +65,11 @@ class ComparedImage:
 
     @classmethod
     def of(
-        cls, cube: CubeImage, similarity: Similarity, widths: tuple[float, ...], smoothing: float = 0.0
+        cls, cube: CubeImage, similarity: Similarity, neighbourhoods: Sequence[Neighbourhood], smoothing: float = 0.0
     ) -> ComparedImage:
         near_lungs = gaussian_blur(cube.lungs, RIM_VOXELS)[0, 0] > RIM_SHARE
         candidates = cube_grid(tuple(near_lungs.shape), near_lungs.device)[near_lungs]
-        return cls(similarity.features(cube, widths, smoothing), candidates, cube.cell_norm)
+        return cls(similarity.features(cube, neighbourhoods, smoothing), candidates, cube.cell_norm)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """(1, count, 3) points in and around the lungs."""

@@ -18,7 +18,7 @@ from .sampling import only_once
 
 Tensor = torch.Tensor
 
-CHUNK_POINTS, DEVICE_CHUNK_POINTS = 1024, 262_144  # what the layers make of the first stays in the cache of a CPU
+CHUNK_POINTS, DEVICE_CHUNK_POINTS = 1024, 65_536  # what the layers make of the first stays in the cache of a CPU
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class _Layers(torch.autograd.Function):
         layers = [Layer(*weights[i : i + 4]) for i in range(0, len(weights), 4)]
         fourier = 2 * math.pi * torch.cat([frequencies, frequencies], 1)
         quarter = torch.zeros_like(fourier[0])
-        quarter[frequencies.shape[1] :] = math.pi / 2  # a cosine is a sine a quarter of a turn on
+        quarter[frequencies.shape[1] :].fill_(math.pi / 2)  # a cosine is a sine a quarter of a turn on
         moved, chunks = points.new_empty(len(points), 3), []
         for some in _slices(points):
             phase = torch.addmm(quarter, points[some], fourier)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from .coordinate_network import CoordinateNetwork
 from .displacement_field import DisplacementField
-from .geometry import ImageGeometry, transform_points
+from .geometry import ImageGeometry
 from .latent_code import LatentCode
 from .sampling import cube_grid, read_image
 
 Tensor = torch.Tensor
 
-CHUNK_POINTS, DEVICE_CHUNK_POINTS = 4096, 262_144  # between two looks at the progress
+CHUNK_POINTS, DEVICE_CHUNK_POINTS = 4096, 65_536  # between two looks at the progress
 LATTICE_STEPS = 2  # of the lattice, to one of the local code: the code's own samples lie on it
 
 
@@ -45,50 +45,62 @@ def evaluate_map(
     """
     device = code.local_code.device
     chunk_points = chunk_points or (CHUNK_POINTS if device.type == "cpu" else DEVICE_CHUNK_POINTS)
-    grid = _GridBetweenCubes(geometry, from_norm_to_ras, to_norm_to_ras)
+    grid = _GridBetweenCubes(geometry, from_norm_to_ras, to_norm_to_ras, device)
     lattice_points = cube_grid((LATTICE_STEPS * (code.local_code.shape[2] - 1) + 1,) * 3, device)
     coarse = np.zeros(0, int) if fine is None else np.flatnonzero(~fine)
     if 3 * len(coarse) < lattice_points.numel():
         lattice_points, coarse, fine = lattice_points[:0], coarse[:0], None
     exact = np.arange(geometry.voxel_count) if fine is None else np.flatnonzero(fine)
     evaluate = _Evaluation(network, code, on_chunk, len(exact) + lattice_points.numel() // 3)
-    field = np.empty((geometry.voxel_count, 3), np.float32)
+    field = torch.empty(geometry.voxel_count, 3, device=device)
     if len(coarse):
         parts = lattice_points.reshape(-1, 3).split(chunk_points)
         lattice = torch.cat([evaluate(part) for part in parts]).reshape(lattice_points.shape).movedim(-1, 0)[None]
-        for index in _chunks(coarse, chunk_points):
-            points = grid.points_norm(index, device).clamp(-1, 1)
+        for index in torch.from_numpy(coarse).to(device).split(chunk_points):
+            points = grid.points_norm(index).clamp(-1, 1)
             field[index] = grid.displacement_ras_mm(index, read_image(lattice, points[None])[0])
-    for index in _chunks(exact, chunk_points):
-        field[index] = grid.displacement_ras_mm(index, evaluate(grid.points_norm(index, device).clamp(-1, 1)))
-    return DisplacementField(field.reshape(*geometry.shape_kji, 3), geometry)
+    for index in torch.from_numpy(exact).to(device).split(chunk_points):
+        field[index] = grid.displacement_ras_mm(index, evaluate(grid.points_norm(index).clamp(-1, 1)))
+    return DisplacementField(field.cpu().numpy().reshape(*geometry.shape_kji, 3), geometry)
 
 
 class _GridBetweenCubes:
     """Voxels of a grid by their number, as points of one cube; and what a displacement in cube units moves them.
 
-    Differences of large coordinates are taken in float64: an image may lie a metre from the scanner's origin.
+    Differences of large coordinates are taken in float64, once for the grid: an image may lie a metre from the
+    scanner's origin. What is left is small, and float32, which every device has, is exact to 1e-4 mm.
     """
 
-    def __init__(self, geometry: ImageGeometry, from_norm_to_ras: np.ndarray, to_norm_to_ras: np.ndarray) -> None:
-        self._shape = geometry.shape_kji
-        self._ijk_to_norm = np.linalg.inv(from_norm_to_ras) @ geometry.ijk_to_ras
-        self._ijk_to_shift_ras = to_norm_to_ras @ self._ijk_to_norm - geometry.ijk_to_ras  # of cube on cube alone
-        self._norm_to_ras = to_norm_to_ras
+    def __init__(
+        self, geometry: ImageGeometry, from_norm_to_ras: np.ndarray, to_norm_to_ras: np.ndarray, device: torch.device
+    ) -> None:
+        _, *self._sizes = geometry.shape_kji
+        ijk_to_norm = np.linalg.inv(from_norm_to_ras) @ geometry.ijk_to_ras
+        ijk_to_shift_ras = to_norm_to_ras @ ijk_to_norm - geometry.ijk_to_ras  # of cube on cube alone
+        self._to_norm, self._to_shift_ras = _affine(ijk_to_norm, device), _affine(ijk_to_shift_ras, device)
+        self._norm_to_ras, _ = _affine(to_norm_to_ras, device)
 
-    def points_norm(self, index: np.ndarray, device: torch.device) -> Tensor:
-        """(N, 3) float32."""
-        points = transform_points(self._ijk_to_norm, self._ijk(index))
-        return torch.from_numpy(points.astype(np.float32)).to(device)
+    def points_norm(self, index: Tensor) -> Tensor:
+        """(N,) -> (N, 3)."""
+        columns, shift = self._to_norm
+        return torch.addmm(shift, self._ijk(index), columns)
 
-    def displacement_ras_mm(self, index: np.ndarray, shift_norm: Tensor) -> np.ndarray:
-        """(N, 3) float64."""
-        shift_ras = shift_norm.double().cpu().numpy() @ self._norm_to_ras[:3, :3].T
-        displacement: np.ndarray = transform_points(self._ijk_to_shift_ras, self._ijk(index)) + shift_ras
-        return displacement
+    def displacement_ras_mm(self, index: Tensor, shift_norm: Tensor) -> Tensor:
+        """(N,), (N, 3) -> (N, 3)."""
+        columns, shift = self._to_shift_ras
+        return torch.addmm(torch.addmm(shift, self._ijk(index), columns), shift_norm, self._norm_to_ras)
 
-    def _ijk(self, index: np.ndarray) -> np.ndarray:
-        return np.stack(np.unravel_index(index, self._shape)[::-1], -1)
+    def _ijk(self, index: Tensor) -> Tensor:
+        rows, columns = self._sizes
+        slices = index.div(rows * columns, rounding_mode="floor")
+        lines = index.div(columns, rounding_mode="floor")
+        return torch.stack([index - lines * columns, lines - slices * rows, slices], -1).float()
+
+
+def _affine(matrix: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A 4 x 4 matrix as what points (N, 3) are multiplied by, (3, 3), and what is then added, (3,)."""
+    there = torch.from_numpy(matrix[:3].astype(np.float32)).to(device)
+    return there[:, :3].T, there[:, 3]
 
 
 class _Evaluation:
@@ -106,7 +118,3 @@ class _Evaluation:
         self._done += len(points_norm)
         self._on_chunk(self._done / self._total)
         return shift
-
-
-def _chunks(index: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    return (index[first : first + size] for first in range(0, len(index), size))

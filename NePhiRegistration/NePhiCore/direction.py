@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from .comparison import SIMILARITY_TABLE
 from .losses import correlation_loss, difference_stencil, frobenius, gradient_on_stencil
-from .sampling import read_image
+from .sampling import only_once, read_image
 from .scales import Scale, ScaledPair
 from .settings import RegistrationSettings
 
@@ -36,7 +37,7 @@ class Direction:
         self, settings: RegistrationSettings, voxels: int, matched: Tensor | None, generator: torch.Generator
     ) -> None:
         self._settings, self._matched, self._generator = settings, matched, generator
-        self._similarity = SIMILARITY_TABLE[settings.similarity].loss
+        self._similarity = SIMILARITY_TABLE[settings.similarity]
         self._points = max(64, round(settings.similarity_sampling_ratio * voxels))
         self._regularity_points = max(8, round(settings.regularity_sampling_ratio * voxels))
 
@@ -54,9 +55,10 @@ class Direction:
         points, stencil, tissue_points = drawn = self._draw(pair, tissue)
         # One call: networks and code are read once for all that is asked of them.
         mapped, on_stencil, mapped_tissue = there(torch.cat(drawn, 1)).split([part.shape[1] for part in drawn], 1)
-        similarity = self._similarity(pair.fixed.read(points), pair.moving.read(mapped)) / 2
+        similarity = self._similarity.loss(pair.fixed.read(points), pair.moving.read(mapped)) / 2
         regularity, barrier = self._regularity(stencil, on_stencil, back)
-        total = similarity + settings.regularity_weight * scale.regularity * regularity + barrier
+        weight = settings.regularity_weight * scale.regularity * self._similarity.noise(2 * similarity.detach())
+        total = similarity + weight * regularity + barrier
         if self._matched is not None and scale.guidance > 0:
             matched = points + read_image(self._matched, points)
             total = total + scale.guidance * distance_from_matches(mapped, matched)
@@ -91,11 +93,32 @@ class Direction:
 
 
 def fold_barrier(gradient: Tensor) -> Tensor:
-    """Mean of relu(d_min - det)^2 over maps' gradients (B, N, 3, 3): nothing while det J is healthy. Scalar."""
-    a, b, c = gradient.unbind(-2)
-    determinant = (a * torch.linalg.cross(b, c)).sum(-1)
-    barrier: Tensor = (SMALLEST_DETERMINANT - determinant).clamp(min=0).square().mean()
-    return barrier
+    """Mean of relu(d_min - det)^2 over maps' gradients (B, N, 3, 3): nothing while det J is healthy. Scalar.
+
+    Once differentiable.
+    """
+    barrier: Callable[..., Tensor] = _FoldBarrier.apply
+    return barrier(gradient)
+
+
+class _FoldBarrier(torch.autograd.Function):
+    """Written out: the derivative of a determinant is the matrix of its cofactors."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor) -> Tensor:
+        cofactors = torch.linalg.cross(gradient.roll(-1, -2), gradient.roll(-2, -2))
+        determinant = (gradient[..., 0, :] * cofactors[..., 0, :]).sum(-1)
+        lacking = (SMALLEST_DETERMINANT - determinant).clamp_(min=0)
+        ctx.save_for_backward(cofactors, lacking)
+        barrier: Tensor = lacking.square().mean()
+        return barrier
+
+    @staticmethod
+    def backward(ctx: Any, of_barrier: Tensor) -> Tensor:
+        only_once()
+        cofactors, lacking = ctx.saved_tensors
+        of_gradient: Tensor = cofactors * (lacking * (-2 / lacking.numel() * of_barrier))[..., None, None]
+        return of_gradient
 
 
 def distance_from_matches(points_norm: Tensor, matched_norm: Tensor) -> Tensor:

@@ -14,13 +14,11 @@ import numpy as np
 
 from .errors import InvalidTransformError, InvalidVolumeError
 from .geometry import ImageGeometry, transform_points
-from .side_by_side import side_by_side
 from .volume import Volume
 from .voxel_reading import Block, block_points, blocks, is_inside, read_block, read_nearest, read_trilinear
 
 AIR_HU = -1000.0
 _POINTS_AT_ONCE = 1_000_000
-_FADING_VOXELS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,36 +105,6 @@ def compose(outer: DisplacementField, inner: DisplacementField) -> DisplacementF
         then_ijk = _mapped_ijk(block_points(to_outer_ijk, block), first, outer.geometry)
         displacement[block] = first + read_trilinear(outer.displacement_ras_mm, then_ijk)
     return DisplacementField(displacement, geometry)
-
-
-def corrected_inverse(inverse: DisplacementField, forward: DisplacementField) -> DisplacementField:
-    """One step of a fixed-point iteration from a good inverse towards the exact one.
-
-    With the residual r(p) = forward(inverse(p)) - p the step is p -> inverse(p - r(p)): forward takes that to
-    p - r(p) + r(p - r(p)), so what is left is the change of r over its own length. It folds nothing as long as r
-    changes by less than itself, which is what gradient inverse consistency asks. Where the inverse leaves the grid of
-    ``forward`` nothing is known that could correct it; the step fades to none over the last voxels before.
-    """
-    geometry, to_forward_ijk = inverse.geometry, forward.geometry.ras_to_ijk @ inverse.geometry.ijk_to_ras
-    displacement = np.empty_like(inverse.displacement_ras_mm)
-
-    def correct(block: Block) -> None:
-        first = inverse.displacement_ras_mm[block]
-        there_ijk = _mapped_ijk(block_points(to_forward_ijk, block), first, forward.geometry)
-        known = _depth(there_ijk, forward.geometry) / _FADING_VOXELS
-        residual = (first + read_trilinear(forward.displacement_ras_mm, there_ijk)) * known.clip(0, 1)[..., None]
-        backed_ijk = _mapped_ijk(block_points(np.eye(4), block), -residual, geometry)
-        displacement[block] = read_trilinear(inverse.displacement_ras_mm, backed_ijk) - residual
-
-    side_by_side(correct, *((block,) for block in blocks(geometry.shape_kji)))
-    return DisplacementField(displacement, geometry)
-
-
-def _depth(points_ijk: np.ndarray, geometry: ImageGeometry) -> np.ndarray:
-    """Voxels from points (..., 3) to the nearest face of a grid, negative outside: (...)."""
-    last = np.array(geometry.shape_kji[::-1]) - 1
-    depth: np.ndarray = np.minimum(points_ijk, last - points_ijk).min(-1)
-    return depth
 
 
 def inverse_consistency_mm(

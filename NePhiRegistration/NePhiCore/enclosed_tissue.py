@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 from .comparison import ComparedImage
-from .features import gaussian_blur, locally_normalised
+from .features import Neighbourhood, gaussian_blur, locally_normalised
 from .preprocessing import CubeImage
 from .sampling import cube_grid
 
 Tensor = torch.Tensor
 
 HU_WINDOW = (-150.0, 250.0)  # fat to contrast medium; what lies at its lower end or below is no soft tissue
-WIDTHS = (1.5, 3.0)  # voxels; wider than in the lungs: less contrast, more noise
-NOISE_FLOOR = 0.06  # of that window: 24 HU
+# Voxels, wider than in the lungs: less contrast, more noise; and shares of that window, 24 HU.
+NEIGHBOURHOODS = (Neighbourhood(1.5, 0.06), Neighbourhood(3.0, 0.06))
 SMOOTHING = 0.6  # voxels
 SPINE_DEPTH, SPINE_HALF_WIDTH_MM = 0.25, 25.0  # share of the lungs' depth in a slice, and from their midline
 FEWEST_VOXELS = 500  # below this there is nothing to compare
@@ -38,7 +38,7 @@ def compared_tissue(cube: CubeImage) -> ComparedImage | None:
     tissue = between(lungs) & ~around_spine(lungs, _column_mm(cube)) & (cube.image > 0)
     if int(tissue.sum()) < FEWEST_VOXELS:
         return None
-    features = locally_normalised(replace(cube, lungs=tissue.float()), WIDTHS, NOISE_FLOOR, SMOOTHING)[:, :-1]
+    features = locally_normalised(replace(cube, lungs=tissue.float()), NEIGHBOURHOODS, SMOOTHING)[:, :-1]
     candidates = cube_grid(tuple(tissue.shape[2:]), tissue.device)[tissue[0, 0]]
     return ComparedImage(features, candidates, cube.cell_norm)
 

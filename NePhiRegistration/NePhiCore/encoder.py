@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .features import locally_normalised
+from .features import Neighbourhood, locally_normalised
 from .latent_code import LatentCode
 from .matching import Level, Match, resized, search
 from .preprocessing import CubeImage
@@ -16,7 +16,7 @@ from .side_by_side import side_by_side
 Tensor = torch.Tensor
 
 SEARCH_SIZE = 144  # voxels a side of the cube that is searched
-FEATURE_WIDTHS = (2.0, 4.0)
+FEATURE_WIDTHS = (2.0, 4.0)  # voxels
 MASK_WEIGHT = 2.0
 _SCALE = 5.0  # displacements of a fifth of a cube unit, 25 mm, become 1
 HEAD_INPUTS = 16  # two directions of: coupled (3), best (3), cost, share of lung
@@ -57,7 +57,10 @@ class Encoder(nn.Module):
     @torch.no_grad()
     def matches(self, fixed: CubeImage, moving: CubeImage, known: Tensor | None = None) -> Tensor:
         """What the U-Net sees, (1, HEAD_INPUTS, n, n, n) with n = matches_size."""
-        there, back = (None, None) if known is None else (known, inverse_displacement(known))
+        there = back = None
+        if known is not None:
+            there = known.to(fixed.image.device)
+            back = inverse_displacement(there)
         levels = side_by_side(search_levels, (fixed,), (moving,))
         matches = side_by_side(search, (*levels, there), (*reversed(levels), back))
         return torch.cat([match_channels(match, self.matches_size) for match in matches], 1)
@@ -107,7 +110,7 @@ def search_levels(cube: CubeImage) -> dict[float, Level]:
 
 def _level(cube: CubeImage, share: float) -> Level:
     here = CubeImage(resized(cube.image, share), resized(cube.lungs, share), cube.norm_to_ras)
-    features = locally_normalised(here, FEATURE_WIDTHS)
+    features = locally_normalised(here, [Neighbourhood(width) for width in FEATURE_WIDTHS])
     features[:, -1:] *= MASK_WEIGHT
     return Level(features, here.lungs)
 

@@ -6,7 +6,10 @@ hold local structure make it local at the same price.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -24,30 +27,38 @@ def intensity(cube: CubeImage, smoothing: float = 0.0) -> Tensor:
     return _smoothed(cube.image, cube.lungs, smoothing) * cube.lungs
 
 
-def locally_normalised(
-    cube: CubeImage, widths: tuple[float, ...], noise_floor: float = NOISE_FLOOR, smoothing: float = 0.0
-) -> Tensor:
-    """(I - local mean) / (local deviation + noise floor) inside the lungs, a channel for each width; and the mask.
+class Neighbourhood(NamedTuple):
+    """What a voxel is compared with to say how it stands out.
+
+    Attributes:
+        width: standard deviation of a Gaussian around it, voxels.
+        noise_floor: share of the HU window; the higher, the more vessels count and texture does not.
+    """
+
+    width: float
+    noise_floor: float = NOISE_FLOOR
+
+
+def locally_normalised(cube: CubeImage, neighbourhoods: Sequence[Neighbourhood], smoothing: float = 0.0) -> Tensor:
+    """(I - local mean) / (local deviation + noise floor) in the lungs, a channel for each neighbourhood; and the mask.
 
     Correlating these over scattered points approximates local normalised cross-correlation.
     Means are taken over lung only, so that the chest wall does not drown its neighbourhood.
 
     Args:
-        widths: standard deviations of the Gaussian neighbourhoods, voxels.
-        noise_floor: share of the HU window; the higher, the more vessels count and texture does not.
         smoothing: deviation of a Gaussian over the image beforehand, voxels. Reading an image between its voxels
             smooths its noise, reading at them does not; smooth images do not draw a map to either.
 
     Returns:
-        (1, len(widths) + 1, D, H, W); the last channel is the lung mask softened by the first width.
+        (1, len(neighbourhoods) + 1, D, H, W); the last channel is the lung mask softened by the first width.
     """
     lungs = cube.lungs
     image = _smoothed(cube.image, lungs, smoothing)
     inside = lungs.flatten().nonzero()[:, 0]  # elsewhere the features are zero
     share, value = (part.flatten()[inside] for part in (lungs, image))
     in_lungs, square_in_lungs = image * lungs, image.square() * lungs
-    features = image.new_zeros(1, len(widths) + 1, *image.shape[2:])
-    for channel, width in enumerate(widths):
+    features = image.new_zeros(1, len(neighbourhoods) + 1, *image.shape[2:])
+    for channel, (width, noise_floor) in enumerate(neighbourhoods):
         softened = gaussian_blur(lungs, width)
         weight = softened.flatten()[inside].clamp(min=1e-3)
         mean = gaussian_blur(in_lungs, width).flatten()[inside] / weight
@@ -109,14 +120,15 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     """Separable Gaussian of `sigma` voxels; zero beyond the border. (B, C, D, H, W) -> same."""
     if sigma <= 0:
         return image
-    return along_axes(image, [_blurring(size, sigma, image) for size in image.shape[2:]])
+    return along_axes(image, [_blurring(size, sigma, image.dtype, image.device) for size in image.shape[2:]])
 
 
-def _blurring(size: int, sigma: float, like: Tensor) -> Tensor:
+@lru_cache(maxsize=64)  # a registration blurs dozens of times alike; each of the matrices has at most a few MB
+def _blurring(size: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(size, size) symmetric: a Gaussian around each sample, cut at three deviations; its sum is one off the border."""
     radius = max(1, int(3 * sigma + 0.5))
-    place = torch.arange(size, dtype=like.dtype, device=like.device)
+    place = torch.arange(size, dtype=dtype)
     offset = (place[:, None] - place).abs()
     kernel = torch.exp(-0.5 * (offset / sigma) ** 2) * (offset <= radius)
-    whole = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=like.dtype, device=like.device) / sigma) ** 2)
-    return kernel / whole.sum()
+    whole = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=dtype) / sigma) ** 2)
+    return (kernel / whole.sum()).to(device)

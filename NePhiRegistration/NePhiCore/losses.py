@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from .errors import SettingsError
 from .latent_code import LatentCode
+from .sampling import only_once
 
 Tensor = torch.Tensor
 PointMap = Callable[[Tensor], Tensor]
 
 
 def correlation(fixed: Tensor, warped: Tensor) -> Tensor:
-    """Normalised cross-correlation over the points, a value a channel. (B, N, C) twice -> (B, C)."""
-    fixed = fixed - fixed.mean(1, keepdim=True)
-    warped = warped - warped.mean(1, keepdim=True)
-    covariance = (fixed * warped).mean(1)
-    return covariance / (fixed.square().mean(1) * warped.square().mean(1) + 1e-10).sqrt()
+    """Normalised cross-correlation over the points, a value a channel. (B, N, C) twice -> (B, C).
+
+    Once differentiable, in the warped values.
+    """
+    correlate: Callable[..., Tensor] = _Correlation.apply
+    return correlate(fixed.detach(), warped)
+
+
+class _Correlation(torch.autograd.Function):
+    """Written out: a third of the operations that automatic differentiation calls for."""
+
+    @staticmethod
+    def forward(ctx: Any, fixed: Tensor, warped: Tensor) -> Tensor:
+        fixed_variance, fixed_mean = torch.var_mean(fixed, 1, correction=0, keepdim=True)
+        warped_variance, warped_mean = torch.var_mean(warped, 1, correction=0, keepdim=True)
+        fixed = fixed - fixed_mean
+        scale = (fixed_variance * warped_variance + 1e-10).rsqrt()
+        found = (fixed * warped).mean(1, keepdim=True) * scale
+        ctx.save_for_backward(fixed, warped, warped_mean, fixed_variance, scale, found)
+        return found[:, 0]
+
+    @staticmethod
+    def backward(ctx: Any, of_found: Tensor) -> tuple[None, Tensor]:
+        only_once()
+        fixed, warped, warped_mean, fixed_variance, scale, found = ctx.saved_tensors
+        each = of_found[:, None] * scale / fixed.shape[1]
+        return None, fixed * each - (warped - warped_mean) * (each * found * scale * fixed_variance)
 
 
 def squared_correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
@@ -29,6 +53,16 @@ def squared_correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
 def correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
     """1 - NCC, mean over channels: unlike eq. 8 it tells bright from dark. Scalar in [0, 2]."""
     return (1 - correlation(fixed, warped)).mean()
+
+
+def noise_at_correlation(loss: Tensor) -> Tensor:
+    """(1 - rho^2) / rho at a loss 1 - rho, at most 1: what turns its slope into that of a likelihood.
+
+    Two images that are jointly Gaussian with correlation rho share -log(1 - rho^2) / 2 of information a point, with the
+    slope rho / (1 - rho^2). A loss of slope 1 weighs as much against a regulariser that is multiplied by the inverse.
+    """
+    correlation = (1 - loss).clamp(min=1e-3)
+    return ((1 - correlation.square()) / correlation).clamp(max=1)
 
 
 def squared_difference_loss(fixed: Tensor, warped: Tensor) -> Tensor:

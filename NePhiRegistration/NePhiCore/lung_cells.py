@@ -87,7 +87,7 @@ def matching_costs(fixed: Tensor, moving: Tensor, lungs: Tensor, cells: LungCell
     box, patch = cells.box(), cells.box(radius)
     costs = fixed.new_empty(reach**3, len(cells.index))
     values, at_once = (_CACHE_VALUES, 1) if fixed.device.type == "cpu" else (_DEVICE_VALUES, reach)
-    together = max(1, values // (channels * len(box) * at_once))
+    together = max(1, values // (channels * len(box) * at_once**2))
     starts = zip(*(part.split(together) for part in (cells.corners(), cells.corners(radius))))
     for block, (corner, padded_corner) in zip(costs.split(together, 1), starts):
         there = moving_rows.index_select(1, (patch[:, None] + padded_corner).flatten())
@@ -105,19 +105,20 @@ def _displace(there: Tensor, here: Tensor, weight: Tensor, costs: Tensor, at_onc
         there: (C, p, p, p, M) moving features around each cell.
         here: (C, c^3, M) the fixed features of the cells.
         weight: (c^3, M).
-        at_once: displacements along x computed together: one keeps within a cache, all spare a device small kernels.
+        at_once: displacements along y, and along x, computed together: one keeps within a cache, all spare a device
+            small kernels.
     """
     reach = len(costs)
     cell = there.shape[1] - reach + 1
     # (R, R, R, C, c, c, c, M): every displacement is a view.
     displaced = there.unfold(1, cell, 1).unfold(2, cell, 1).unfold(3, cell, 1).permute(1, 2, 3, 0, 5, 6, 7, 4)
     here, weight = here.unflatten(1, (cell,) * 3), weight.unflatten(0, (cell,) * 3)
-    difference = here.new_empty(at_once, *here.shape)
-    rows = difference.flatten(1, 4)
-    for z, y, x in product(range(reach), range(reach), range(0, reach, at_once)):
-        torch.sub(displaced[z, y, x : x + at_once], here, out=difference)
+    difference = here.new_empty(at_once, at_once, *here.shape)
+    rows = difference.flatten(2, 5)
+    for z, y, x in product(range(reach), range(0, reach, at_once), range(0, reach, at_once)):
+        torch.sub(displaced[z, y : y + at_once, x : x + at_once], here, out=difference)
         difference.square_().clamp_(max=OUTLIER).mul_(weight)
-        torch.sum(rows, 1, out=costs[z, y, x : x + at_once])
+        torch.sum(rows, 2, out=costs[z, y : y + at_once, x : x + at_once])
 
 
 def seen_through(moving: Tensor, start: Tensor, cells: LungCells, radius: int) -> Tensor:

@@ -10,8 +10,9 @@ Only cells that hold lung are compared: a quarter of the cube.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch.nn import functional as F
@@ -144,8 +145,14 @@ def resized(grid: Tensor, share: float) -> Tensor:
 
 def _mean_of_three(size: int, device: torch.device) -> Tensor:
     """(size, size) mean of each sample and those of its two neighbours that there are."""
-    near = (torch.arange(size, device=device)[:, None] - torch.arange(size, device=device)).abs() <= 1
-    return near / near.sum(1, keepdim=True)
+    near = _near(size)
+    return (near / near.sum(1, keepdim=True)).to(device)
+
+
+def _near(size: int) -> Tensor:
+    """(size, size) bool: the same sample, or the next one on either side."""
+    place = torch.arange(size)
+    return (place[:, None] - place).abs() <= 1
 
 
 def cell_centres(size: int, cell: int, device: torch.device | str = "cpu") -> Tensor:
@@ -184,30 +191,30 @@ def _couple(cost: Tensor, share: Tensor, held: Tensor, shifts: Tensor, base: Ten
         return field
 
     best = displaced(cost.min(0).indices)
-    field = neighbours_mean(best, share)
+    agreed = neighbours_mean(share)
+    field = agreed(best)
     for coupling in COUPLINGS:
         # |shift - offset|^2 but for |offset|^2, which is the same for all shifts, as one product a cell.
         weight = coupling * share.flatten()[held] / mean_share
         offset = field.flatten(2)[0][:, held] - held_base
         terms = torch.cat([shifts.square().sum(1, keepdim=True), -2 * shifts], 1)
         apart = torch.addmm(cost, terms, torch.cat([weight[None], weight * offset]))
-        field = neighbours_mean(displaced(apart.min(0).indices), share)
+        field = agreed(displaced(apart.min(0).indices))
     return field, best
 
 
-def neighbours_mean(field: Tensor, share: Tensor) -> Tensor:
-    """Weighted mean over a cell and its 26 neighbours, lungs counting more than the rest."""
+def neighbours_mean(share: Tensor) -> Callable[[Tensor], Tensor]:
+    """Makes a field's weighted mean over a cell and its 26 neighbours, lungs counting more than the rest."""
     weight = share + 1e-3
-    return _neighbours_sum(field * weight) / _neighbours_sum(weight)
+    to_sums = [_sum_of_three(size, share.device) for size in share.shape[2:]]
+    around = along_axes(weight, to_sums)
+    return lambda field: along_axes(field * weight, to_sums) / around
 
 
-def _neighbours_sum(field: Tensor) -> Tensor:
-    """Sum over 3 x 3 x 3 cells, one axis after another; the outermost cells are repeated."""
-    for axis in (2, 3, 4):
-        inner = field.shape[axis] - 1
-        total = field.clone()
-        for ahead, edge in ((1, 0), (0, inner)):
-            total.narrow(axis, ahead, inner).add_(field.narrow(axis, 1 - ahead, inner))
-            total.narrow(axis, edge, 1).add_(field.narrow(axis, edge, 1))
-        field = total
-    return field
+@lru_cache(maxsize=16)
+def _sum_of_three(size: int, device: torch.device) -> Tensor:
+    """(size, size) sum of each sample and its two neighbours, the outermost repeated."""
+    sums = _near(size).float()
+    sums[0, 0] += 1
+    sums[-1, -1] += 1
+    return sums.to(device)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from functools import partial, reduce
 
 import torch
 
@@ -18,6 +18,7 @@ from .errors import OptimisationDivergedError
 from .latent_code import LatentCode, RefinedCode
 from .losses import latent_prior
 from .model import map_points
+from .recorded_steps import RecordedSteps, cuda_recording
 from .scales import Scale, ScaledPair, schedule
 from .settings import RegistrationSettings
 from .side_by_side import Calls, threads_for
@@ -93,10 +94,23 @@ def optimise(
     """
     if settings.iterations == 0 or settings.optimise == "none":
         return Optimised(maps, LossTrace())
-    on_cpu = maps.code.local_code.device.type == "cpu"
-    with threads_for(2 if on_cpu else 1) as make_all:
+    device = maps.code.local_code.device
+    with threads_for(2 if device.type == "cpu" else 1) as make_all, _stream_of_its_own(device):
         run = _Run(maps, settings, pairs, matched, make_all)
         return _optimised(run, pairs, on_step, is_cancelled, on_look)
+
+
+@contextmanager
+def _stream_of_its_own(device: torch.device) -> Iterator[None]:
+    """On a CUDA device: work can be recorded on any stream but the default one."""
+    if device.type != "cuda":
+        yield
+        return
+    outside, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    stream.wait_stream(outside)
+    with torch.cuda.stream(stream):
+        yield
+    outside.wait_stream(stream)
 
 
 def _optimised(
@@ -154,19 +168,22 @@ class _Run:
         self.make_all = make_all
         self.refined = RefinedCode(maps.code)
         self.networks = [maps.fixed_to_moving, maps.moving_to_fixed]
-        groups: list[dict[str, Any]] = [{"params": self.refined.tensors(), "base_rate": settings.latent_learning_rate}]
         self.parameters: list[torch.nn.Parameter] = []
         if settings.optimise == "all":
             self.networks = [copy.deepcopy(network).requires_grad_(True) for network in self.networks]
             self.parameters = [p for network in self.networks for p in network.parameters()]
-            groups.append({"params": self.parameters, "base_rate": settings.network_learning_rate})
-        self.adam = Adam(groups, lr=0.0, betas=(0.9, 0.98))
-        self.average = WeightAverage([parameter for group in groups for parameter in group["params"]])
+        rates = settings.latent_learning_rate, settings.network_learning_rate
+        self.adam = Adam(list(zip((self.refined.tensors(), self.parameters), rates)), betas=(0.9, 0.98))
+        self.average = WeightAverage([*self.refined.tensors(), *self.parameters])
         voxels, device = len(pairs[-1].fixed.candidates_norm), maps.code.local_code.device
+        generators = [torch.Generator(device).manual_seed(seed) for seed in _seeds(settings.seed)]
         self.directions = [
-            Direction(settings, voxels, towards, torch.Generator(device).manual_seed(seed))
-            for towards, seed in zip(matched or (None, None), _seeds(settings.seed))
+            Direction(settings, voxels, towards, generator)
+            for towards, generator in zip(matched or (None, None), generators)
         ]
+        self._work: Callable[..., Sequence[Tensor]] = self._lower
+        if _can_record(device):
+            self._work = RecordedSteps(self._lower, self.adam.state(), generators, cuda_recording)
 
     def maps(self) -> Maps:
         """A copy of the present state; networks that are not optimised are the caller's own."""
@@ -176,26 +193,27 @@ class _Run:
         fixed_to_moving, moving_to_fixed = networks
         return Maps(fixed_to_moving, moving_to_fixed, self.refined.code().frozen())
 
-    def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
-        """One step of Adam; returns similarity, regularity and the whole loss.
+    def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> Sequence[Tensor]:
+        """One step of Adam; returns similarity, regularity and the whole loss."""
+        self.adam.next_step(_rate(iteration / self.settings.iterations, iteration))
+        return self._work(scale, pair)
+
+    def _lower(self, scale: Scale, pair: ScaledPair) -> Sequence[Tensor]:
+        """What a step does on the device; never waits for it.
 
         Each direction is differentiated by itself, up to the code that both share.
         """
-        rate = _rate(iteration / self.settings.iterations, iteration)
-        for group in self.adam.param_groups:
-            group["lr"] = group["base_rate"] * rate
         code = self.refined.code()
         shared = code.map(lambda part: part.detach().requires_grad_(True))
         pairs = pair, pair.turned()
         values, gradients = zip(*self.make_all(*(partial(self._of, *way, shared, scale) for way in enumerate(pairs))))
         of_global, of_local, *of_networks = map(_sum, zip(*gradients))
         prior = self.settings.prior_weight * latent_prior(code)
-        self.adam.zero_grad(set_to_none=True)
-        torch.autograd.backward([prior, *code.tensors()], [None, of_global, of_local])
-        for parameter, gradient in zip(self.parameters, of_networks):
-            parameter.grad = gradient
-        self.adam.step()
-        similarity, regularity, total = (sum(parts) for parts in zip(*values))
+        of_code = torch.autograd.grad(
+            [prior, *code.tensors()], self.refined.tensors(), [torch.ones_like(prior), of_global, of_local]
+        )
+        self.adam.move([*of_code, *of_networks])
+        similarity, regularity, total = (torch.stack(parts).sum() for parts in zip(*values))
         return similarity, regularity, total + prior.detach()
 
     def _of(
@@ -209,9 +227,13 @@ class _Run:
         return [loss.detach() for loss in losses], gradient
 
 
+def _can_record(device: torch.device) -> bool:
+    return device.type == "cuda"
+
+
 def _sum(parts: tuple[Tensor | None, ...]) -> Tensor | None:
     there = [part for part in parts if part is not None]
-    return torch.stack(there).sum(0) if there else None
+    return reduce(torch.add, there) if there else None
 
 
 def _seeds(seed: int) -> list[int]:

@@ -46,9 +46,6 @@ class CubeImage:
         """(3,) width of a voxel in cube units, (z, y, x)."""
         return torch.tensor([2.0 / max(1, n - 1) for n in self.image.shape[2:]], device=self.image.device)
 
-    def to(self, device: torch.device | str) -> CubeImage:
-        return CubeImage(self.image.to(device), self.lungs.to(device), self.norm_to_ras)
-
 
 def place_cube(lungs: np.ndarray, geometry: ImageGeometry, margin_mm: float = MARGIN_MM) -> np.ndarray:
     """Lay the cube around the lungs, along the patient's axes.
@@ -89,6 +86,7 @@ def to_cube(
     norm_to_ras: np.ndarray,
     shape: tuple[int, int, int],
     hu_window: tuple[float, float] = (-1000.0, 0.0),
+    device: torch.device | str = "cpu",
 ) -> CubeImage:
     """Resample an image and its lung mask over the cube, averaging where the cube is coarser than the image.
 
@@ -98,16 +96,17 @@ def to_cube(
         norm_to_ras: (4, 4), where the cube lies.
         shape: (D, H, W) of the result.
         hu_window: HU mapped to 0 and 1; what lies beyond is clamped.
+        device: what resamples, and holds the result.
 
     Returns:
-        CubeImage on the CPU; outside the image's field of view the edge goes on, without lung.
+        CubeImage; outside the image's field of view the edge goes on, without lung.
     """
     geometry = volume.geometry
     source_to_ijk = geometry.ras_to_ijk @ norm_to_ras
     factors = _averaging_factors(source_to_ijk, shape)
     low, high = hu_window
-    image = _resample(volume.hu, source_to_ijk, shape, factors, "border")
-    mask = _resample(lungs, source_to_ijk, shape, factors, "zeros")
+    image = _resample(volume.hu, source_to_ijk, shape, factors, "border", device)
+    mask = _resample(lungs, source_to_ijk, shape, factors, "zeros", device)
     image = ((image.clamp(low, high) - low) / (high - low)).float()
     return CubeImage(image, mask, norm_to_ras)
 
@@ -119,7 +118,12 @@ def _averaging_factors(norm_to_ijk: np.ndarray, shape: tuple[int, int, int]) -> 
 
 
 def _resample(
-    array: np.ndarray, norm_to_ijk: np.ndarray, shape: tuple[int, int, int], factors: list[int], padding: str
+    array: np.ndarray,
+    norm_to_ijk: np.ndarray,
+    shape: tuple[int, int, int],
+    factors: list[int],
+    padding: str,
+    device: torch.device | str,
 ) -> Tensor:
     """Average of factors[0] x factors[1] x factors[2] trilinear readings a voxel."""
     crop, offset_ijk = _crop_to_cube(array, norm_to_ijk, shape)
@@ -129,12 +133,18 @@ def _resample(
     order = across.argmax(0)
     across[order, range(3)] = 0
     if sorted(order) == [0, 1, 2] and across.sum(1).max() < _ALIGNED_VOXELS:
-        return _resample_aligned(crop, crop_to_norm, order, axes, factors, padding)
-    return _resample_oblique(crop, crop_to_norm, axes, factors, padding)
+        return _resample_aligned(crop, crop_to_norm, order, axes, factors, padding, device)
+    return _resample_oblique(crop, crop_to_norm, axes, factors, padding, device)
 
 
 def _resample_aligned(
-    crop: np.ndarray, norm_to_ijk: np.ndarray, order: np.ndarray, axes: list[Tensor], factors: list[int], padding: str
+    crop: np.ndarray,
+    norm_to_ijk: np.ndarray,
+    order: np.ndarray,
+    axes: list[Tensor],
+    factors: list[int],
+    padding: str,
+    device: torch.device | str,
 ) -> Tensor:
     """Where the axes of the cube are those of the image, `order` says which, reading is one matrix an axis."""
     matrices = []
@@ -145,29 +155,35 @@ def _resample_aligned(
         if padding == "zeros":
             inside = (positions_ijk >= -_RIM_VOXELS) & (positions_ijk <= size - 1 + _RIM_VOXELS)
             weights = weights * inside[:, None]
-        matrices.append(weights.unflatten(0, (-1, factor)).mean(1).float())
+        matrices.append(weights.unflatten(0, (-1, factor)).mean(1).float().to(device))
     crop = crop.transpose(2 - order)
     slabs = []
     step = max(1, _VALUES_AT_ONCE // (crop.shape[1] * crop.shape[2]))
     for first in range(0, len(crop), step):
         slab = torch.from_numpy(np.ascontiguousarray(crop[first : first + step], np.float32))[None, None]
-        slabs.append(along_axis(along_axis(slab, matrices[2], 4), matrices[1], 3))
+        slabs.append(along_axis(along_axis(slab.to(device), matrices[2], 4), matrices[1], 3))
     return along_axis(torch.cat(slabs, 2), matrices[0], 2)
 
 
 def _resample_oblique(
-    crop: np.ndarray, norm_to_ijk: np.ndarray, axes: list[Tensor], factors: list[int], padding: str
+    crop: np.ndarray,
+    norm_to_ijk: np.ndarray,
+    axes: list[Tensor],
+    factors: list[int],
+    padding: str,
+    device: torch.device | str,
 ) -> Tensor:
     """Point by point, one slab of the cube at a time."""
     size_ijk = np.array(crop.shape[::-1])
-    source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None]
+    source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None].to(device)
     to_unit = np.diag([*(2.0 / np.maximum(size_ijk - 1, 1)), 1.0]) @ norm_to_ijk
     matrix = torch.tensor(to_unit[[2, 1, 0]])
+    along = [positions[:, None] * column for positions, column in zip(axes, matrix.T)]
+    along[0] = along[0] + matrix[:, 3] - 1
+    along_z, along_y, along_x = (part.float().to(device) for part in along)
     rows = []
-    for z in axes[0].split(factors[0] * max(1, _VALUES_AT_ONCE // (len(axes[1]) * len(axes[2]) * factors[0]))):
-        parts = (z[:, None, None, None], axes[1][:, None, None], axes[2][:, None])
-        unit = sum(part * column for part, column in zip(parts, matrix.T[:3])) + matrix[:, 3] - 1
-        unit = unit.float()
+    for z in along_z.split(factors[0] * max(1, _VALUES_AT_ONCE // (len(axes[1]) * len(axes[2]) * factors[0]))):
+        unit = z[:, None, None] + along_y[:, None] + along_x
         values = read_image(source, unit.reshape(1, -1, 3)).reshape(1, 1, *unit.shape[:3])
         if padding == "zeros":
             values = values * (unit.abs().amax(-1) <= 1 + 1e-4)

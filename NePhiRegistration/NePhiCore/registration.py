@@ -15,11 +15,12 @@ from .checkpoint import LoadedModel, load_checkpoint
 from .coordinate_network import CoordinateNetwork
 from .dense_evaluation import evaluate_map
 from .device import choose_device, memory_errors_in_words
-from .displacement_field import DisplacementField, corrected_inverse
+from .displacement_field import DisplacementField
 from .enclosed_tissue import HU_WINDOW as TISSUE_WINDOW
 from .encoder import SEARCH_SIZE
 from .errors import InvalidVolumeError, RegistrationCancelled
 from .geometry import ImageGeometry
+from .inverse_correction import corrected_inverse
 from .lung_mask import find_lungs
 from .model import map_points
 from .model_store import default_model_path
@@ -31,7 +32,7 @@ from .progress import Progress, ProgressCallback, StepClock
 from .scales import FINEST_MM, CubesAt, scaled_pairs
 from .settings import RegistrationSettings
 from .sharpness import smoothing_to_match
-from .side_by_side import side_by_side
+from .side_by_side import one_thread_beside, side_by_side
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
 from .voxel_views import nodes_around
@@ -39,6 +40,9 @@ from .voxel_views import nodes_around
 _CubesAt = Callable[..., tuple[CubeImage, CubeImage]]
 
 LEAST_LUNGS_ML = 10.0  # one lung of a newborn has about 30
+# Of the variance by which two images seem to differ in sharpness. From a map a millimetre off, images that are alike
+# seem to differ too; matching them halfway or less costs little where they differ, and smooths little where not.
+SHARPNESS_TRUST = 0.25
 INVERSE_CORRECTIONS = 2  # what is left after them is the reading of the grids between their points
 
 
@@ -103,10 +107,10 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
         if is_cancelled():
             raise RegistrationCancelled("The registration was cancelled before there was a result.")
 
-    with memory_errors_in_words(device):
-        with clock.step("lungs"):
-            fixed_lungs, moving_lungs = side_by_side(_lungs_of, (fixed, fixed_lungs), (moving, moving_lungs))
-        stop_if_cancelled()
+    with memory_errors_in_words(), clock.step("lungs"):
+        fixed_lungs, moving_lungs = side_by_side(_lungs_of, (fixed, fixed_lungs), (moving, moving_lungs))
+    stop_if_cancelled()
+    with memory_errors_in_words(device), one_thread_beside(device):
         with clock.step("preparation"):
             model = model or load_checkpoint(default_model_path())
             network = model.model.to(device)
@@ -168,7 +172,7 @@ def _cubes(
 
     def cubes_at(shape: tuple[int, int, int], **window: tuple[float, float]) -> tuple[CubeImage, CubeImage]:
         def cube(volume: Volume, lungs: np.ndarray, norm_to_ras: np.ndarray) -> CubeImage:
-            return to_cube(volume, lungs, norm_to_ras, shape, **window).to(device)
+            return to_cube(volume, lungs, norm_to_ras, shape, **window, device=device)
 
         fixed_cube, moving_cube = side_by_side(
             cube,
@@ -210,7 +214,8 @@ def _smoothing_to_match_mm(start: Maps, cubes_at: CubesAt, seed: int) -> tuple[f
     fixed_to_moving = partial(map_points, start.fixed_to_moving, code=start.code)
     generator = torch.Generator(start.code.local_code.device).manual_seed(seed)
     fixed, moving = smoothing_to_match(*cubes_at(FINEST_MM), fixed_to_moving, generator)
-    return fixed * FINEST_MM, moving * FINEST_MM
+    to_mm = FINEST_MM * SHARPNESS_TRUST**0.5
+    return fixed * to_mm, moving * to_mm
 
 
 def _evaluate(
@@ -235,9 +240,8 @@ def _evaluate(
         return evaluate_map(network, maps.code, cubes[start], cubes[1 - start], grid, on_chunk, fine=near_lungs)
 
     forward, backward = side_by_side(evaluate, (maps.fixed_to_moving, 0), (maps.moving_to_fixed, 1))
-    for _ in range(INVERSE_CORRECTIONS):
-        backward = corrected_inverse(backward, forward)
-    return forward, backward
+    device = maps.code.local_code.device
+    return forward, corrected_inverse(backward, forward, INVERSE_CORRECTIONS, device)
 
 
 def provenance_of(model: LoadedModel, settings: RegistrationSettings) -> dict[str, object]:

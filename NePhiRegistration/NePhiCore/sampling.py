@@ -6,7 +6,9 @@ order (PyTorch's ``grid_sample`` wants x, y, z), happens here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -88,19 +90,27 @@ def only_once() -> None:
 def _corners(grid: Tensor, points_norm: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The samples (B D H W, C) of a grid, and for each point which eight of them (B, N, 8) count how much (B, N, 8)."""
     batch, channels, *shape = grid.shape
-    size = torch.tensor(shape, dtype=points_norm.dtype, device=grid.device)
-    position = ((points_norm + 1) * 0.5).clamp(0, 1) * (size - 1)
-    low = position.detach().nan_to_num(0).floor().minimum(size - 2).clamp(min=0)
+    last, steps, offsets = _layout(tuple(shape), points_norm.dtype, grid.device)
+    position = ((points_norm + 1) * 0.5).clamp(0, 1) * last
+    low = position.detach().nan_to_num(0).floor().minimum(last - 1).clamp(min=0)
     upper = position - low
     both = torch.stack([1 - upper, upper], -1)  # (B, N, 3, 2)
     weight = both[:, :, 0, :, None, None] * both[:, :, 1, None, :, None] * both[:, :, 2, None, None, :]
-    steps = [shape[1] * shape[2], shape[2], 1]
-    first = (low.long() * torch.tensor(steps, device=grid.device)).sum(-1)
-    first = first + torch.arange(batch, device=grid.device)[:, None] * (shape[0] * steps[0])
-    ends = ([0, step if n > 1 else 0] for step, n in zip(steps, shape))
-    offsets = torch.tensor([sum(corner) for corner in product(*ends)], device=grid.device)
+    first = (low.long() * steps).sum(-1, keepdim=True)
+    if batch > 1:
+        first = first + torch.arange(batch, device=grid.device)[:, None, None] * math.prod(shape)
     rows = grid.flatten(2).transpose(1, 2).reshape(-1, channels)
-    return rows, first[..., None] + offsets, weight.flatten(2)
+    return rows, first + offsets, weight.flatten(2)
+
+
+@lru_cache(maxsize=32)  # what is made on the CPU and sent makes a GPU wait
+def _layout(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a grid: the last index along each axis (3,), the steps of the axes (3,), those to the eight corners (8,)."""
+    steps = [shape[1] * shape[2], shape[2], 1]
+    ends = ([0, step if n > 1 else 0] for step, n in zip(steps, shape))
+    offsets = [sum(corner) for corner in product(*ends)]
+    last = torch.tensor(shape, dtype=dtype) - 1
+    return last.to(device), torch.tensor(steps).to(device), torch.tensor(offsets).to(device)
 
 
 def read_image(image: Tensor, points_norm: Tensor) -> Tensor:
@@ -148,4 +158,4 @@ def points_among(candidates_norm: Tensor, count: int, cell_norm: Tensor, generat
     device = generator.device
     chosen = torch.randint(len(candidates_norm), (count,), generator=generator, device=device)
     within = torch.rand(count, 3, generator=generator, device=device) - 0.5
-    return (candidates_norm[chosen] + within * cell_norm)[None]
+    return torch.addcmul(candidates_norm[chosen], within, cell_norm)[None]

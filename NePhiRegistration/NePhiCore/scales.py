@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .comparison import SIMILARITY_TABLE, ComparedImage
 from .enclosed_tissue import compared_tissue
+from .features import Neighbourhood
 from .preprocessing import CubeImage
 from .side_by_side import side_by_side
 
@@ -19,25 +20,27 @@ class Scale:
 
     Attributes:
         spacing_mm: of the images compared.
-        widths: neighbourhoods of the local features, voxels.
+        neighbourhoods: of the local features.
         share: of all iterations.
         regularity: factor on the regularity weight: free while far away, strict at the end.
         guidance: weight of the distance to the encoder's matches.
     """
 
     spacing_mm: float
-    widths: tuple[float, ...]
+    neighbourhoods: tuple[Neighbourhood, ...]
     share: float
     regularity: float
     guidance: float
 
 
 FINEST_MM = 2.0
-_FINEST_WIDTHS = (0.8, 1.6, 4.0, 8.0)  # the fine ones for accuracy, the wide ones against noise
+# Narrow ones with low floors see the texture everywhere, wide ones with high floors the vessels, which it would drown.
+_COARSE = Neighbourhood(2.0, 0.3), Neighbourhood(4.0, 1.0)
+_FINEST = Neighbourhood(0.8, 0.02), Neighbourhood(1.6, 0.02), Neighbourhood(4.0, 1.0), Neighbourhood(8.0, 1.0)
 SCALES = (
-    Scale(3.0, (2.0, 4.0), share=0.25, regularity=1.0, guidance=0.3),
-    Scale(FINEST_MM, _FINEST_WIDTHS, share=0.5, regularity=1.0, guidance=0.0),
-    Scale(FINEST_MM, _FINEST_WIDTHS, share=0.25, regularity=2.5, guidance=0.0),
+    Scale(3.0, _COARSE, share=0.25, regularity=1.0, guidance=0.3),
+    Scale(FINEST_MM, _FINEST, share=0.5, regularity=1.0, guidance=0.0),
+    Scale(FINEST_MM, _FINEST, share=0.25, regularity=2.5, guidance=0.0),
 )
 
 
@@ -68,15 +71,15 @@ def scaled_pairs(
         smoothing_mm: of the Gaussian over the fixed and over the moving image, from `sharpness`.
     """
     kind = SIMILARITY_TABLE[similarity]
-    made: dict[tuple[float, tuple[float, ...]], ScaledPair] = {}
+    made: dict[tuple[float, tuple[Neighbourhood, ...]], ScaledPair] = {}
     for s in SCALES:
-        seen_at = s.spacing_mm, s.widths
+        seen_at = s.spacing_mm, s.neighbourhoods
         if seen_at not in made:
             smoothed = zip(cubes_at(s.spacing_mm), smoothing_mm)
-            images = [(cube, kind, s.widths, sigma_mm / s.spacing_mm) for cube, sigma_mm in smoothed]
+            images = [(cube, kind, s.neighbourhoods, sigma_mm / s.spacing_mm) for cube, sigma_mm in smoothed]
             fixed, moving = side_by_side(ComparedImage.of, *images)
             made[seen_at] = ScaledPair(fixed, moving, _tissue_pair(tissue_at, s.spacing_mm))
-    return [made[s.spacing_mm, s.widths] for s in SCALES]
+    return [made[s.spacing_mm, s.neighbourhoods] for s in SCALES]
 
 
 def _tissue_pair(tissue_at: CubesAt | None, spacing_mm: float) -> ScaledPair | None:

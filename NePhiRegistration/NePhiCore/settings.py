@@ -44,7 +44,7 @@ class RegistrationSettings:
     regularity: str = "gradient_inverse_consistency"
     regularity_weight: float = 2.0
     prior_weight: float = 0.0001
-    enclosed_tissue_weight: float = 0.25
+    enclosed_tissue_weight: float = 0.1
     latent_learning_rate: float = 0.05
     network_learning_rate: float = 0.002
     grid_spacing_mm: float = 3.0
@@ -75,7 +75,7 @@ class RegistrationSettings:
 _PRESET_CHANGES: dict[str, dict[str, Any]] = {
     "fast": {"optimise": "none", "iterations": 0},
     "balanced": {"optimise": "latent", "iterations": 200},
-    "accurate": {"optimise": "all", "iterations": 400},
+    "accurate": {"optimise": "all", "iterations": 600},
 }
 PRESETS = tuple(_PRESET_CHANGES)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from .features import locally_normalised, soft_edged
+from .features import Neighbourhood, locally_normalised, soft_edged
 from .losses import correlation
 from .preprocessing import CubeImage
 from .sampling import cube_grid, points_among, read_image
@@ -22,7 +22,7 @@ PointMap = Callable[[Tensor], Tensor]
 POINTS = 20_000
 VARIANCE = 1.5  # voxels^2 of the Gaussian over each image, on average: enough for noise to say nothing
 SHARES = (-0.8, -0.4, 0.0, 0.4, 0.8)  # of it, taken from the fixed image and given to the moving one
-WIDTH = 1.6  # voxels, of the neighbourhood that is normalised
+NEIGHBOURHOOD = Neighbourhood(1.6)  # that is normalised
 LEAST_ALIKE = 0.2  # a correlation below this says that there is nothing to compare
 
 
@@ -58,7 +58,7 @@ def _read_smoothed(cube: CubeImage, points: Tensor, sign: int) -> list[Tensor]:
     """The structure of an image at points (1, N, 3), smoothed by each of the shares: (1, N, 1) each."""
     edged = soft_edged(cube)
     sigmas = ((VARIANCE * (1 + sign * share)) ** 0.5 for share in SHARES)
-    return [read_image(locally_normalised(edged, (WIDTH,), smoothing=sigma)[:, :1], points) for sigma in sigmas]
+    return [read_image(locally_normalised(edged, (NEIGHBOURHOOD,), sigma)[:, :1], points) for sigma in sigmas]
 
 
 def _peak(places: Sequence[float], values: Sequence[float]) -> float:

@@ -43,6 +43,18 @@ def threads_for(most: int) -> Iterator[Calls]:
         torch.set_num_threads(threads)
 
 
+@contextmanager
+def one_thread_beside(device: torch.device) -> Iterator[None]:
+    """Where another device computes: two threads that ask it for small things mostly wait for each other."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _make_all(pool: ThreadPoolExecutor, helpers: int, *calls: Callable[[], _Made]) -> list[_Made]:
     made: dict[int, _Made] = {}
     failed: dict[int, BaseException] = {}

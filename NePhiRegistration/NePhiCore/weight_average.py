@@ -29,8 +29,7 @@ class WeightAverage:
             self._means = [tensor.clone() for tensor in self._tensors]
             return
         share = max(SMALLEST_SHARE, 1 / self._states)
-        for mean, tensor in zip(self._means, self._tensors):
-            mean.lerp_(tensor, share)
+        torch._foreach_lerp_(self._means, self._tensors, share)
 
     @torch.no_grad()
     def apply(self) -> None:

@@ -71,7 +71,7 @@ class Subject:
     def lung_voxels(self) -> int:
         """How many voxels the points of the finest scale are drawn from."""
         fixed, _ = self._cubes_at_spacing(SCALES[-1].spacing_mm)
-        return len(ComparedImage.of(fixed, SIMILARITY_TABLE["ncc"], SCALES[-1].widths).candidates_norm)
+        return len(ComparedImage.of(fixed, SIMILARITY_TABLE["ncc"], SCALES[-1].neighbourhoods).candidates_norm)
 
     @cached_property
     def encoded(self) -> Start:

@@ -7,12 +7,13 @@ from scipy import ndimage
 
 from NePhiCore.comparison import SIMILARITY_TABLE, ComparedImage
 from NePhiCore.errors import SettingsError
+from NePhiCore.features import Neighbourhood
 from NePhiCore.preprocessing import CubeImage
 from NePhiCore.sampling import cube_grid
 from NePhiCore.settings import SIMILARITIES
 
 SHAPE = (18, 20, 22)
-WIDTHS = (1.5, 3.0)
+WIDTHS = (Neighbourhood(1.5, 0.02), Neighbourhood(3.0, 0.02))
 every_similarity = pytest.mark.parametrize("similarity", SIMILARITY_TABLE.values(), ids=list(SIMILARITY_TABLE))
 
 

@@ -7,7 +7,6 @@ from geometry_cases import DIRECTIONS_LPS, every_direction
 from NePhiCore.displacement_field import (
     DisplacementField,
     compose,
-    corrected_inverse,
     identity_field,
     inverse_consistency_mm,
     map_points,
@@ -18,6 +17,7 @@ from NePhiCore.displacement_field import (
 )
 from NePhiCore.errors import InvalidTransformError, InvalidVolumeError
 from NePhiCore.geometry import ImageGeometry
+from NePhiCore.inverse_correction import corrected_inverse
 from NePhiCore.volume import Volume
 
 SPACING_MM = (1.5, 2.0, 3.0)
@@ -136,6 +136,9 @@ def test_an_inverse_is_corrected_to_the_square_of_its_error(direction_lps):
         after = inverse_consistency_mm(corrected_inverse(guess, forward), forward, points)
         assert before.max() > 0.5
         assert after.max() < expected_mm
+        stepwise = corrected_inverse(corrected_inverse(guess, forward), forward)
+        at_once = corrected_inverse(guess, forward, steps=2)
+        np.testing.assert_array_equal(at_once.displacement_ras_mm, stepwise.displacement_ras_mm)
 
 
 @every_direction

@@ -7,10 +7,19 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from NePhiCore.features import NOISE_FLOOR, gaussian_blur, intensity, locally_normalised, self_similarity, soft_edged
+from NePhiCore.features import (
+    NOISE_FLOOR,
+    Neighbourhood,
+    gaussian_blur,
+    intensity,
+    locally_normalised,
+    self_similarity,
+    soft_edged,
+)
 from NePhiCore.preprocessing import CubeImage
 
 SHAPE = (6, 7, 8)
+TWO = Neighbourhood(1.0), Neighbourhood(2.0, 0.3)
 
 
 def cube(image: np.ndarray, lungs: np.ndarray | None = None) -> CubeImage:
@@ -64,24 +73,26 @@ def test_intensity_is_that_of_the_lungs_alone():
     np.testing.assert_array_equal(intensity(cube(image, lungs))[0, 0], image * lungs)
 
 
-def locally_normalised_by_hand(image: np.ndarray, lungs: np.ndarray, sigma: float) -> np.ndarray:
+def locally_normalised_by_hand(
+    image: np.ndarray, lungs: np.ndarray, sigma: float, noise_floor: float = NOISE_FLOOR
+) -> np.ndarray:
     """A voxel at a time: mean and deviation of the lung in its neighbourhood."""
     expected = np.zeros(image.shape)
     for at in zip(*np.nonzero(lungs)):
         weight = gaussian_weights(at, sigma) * lungs
         mean = np.sum(weight * image) / weight.sum()
         deviation = np.sqrt(np.sum(weight * (image - mean) ** 2) / weight.sum())
-        expected[at] = lungs[at] * (image[at] - mean) / (deviation + NOISE_FLOOR)
+        expected[at] = lungs[at] * (image[at] - mean) / (deviation + noise_floor)
     return expected
 
 
 def test_local_normalisation_is_that_of_the_definition():
     image, lungs = noise(), partial_lungs()
-    features = locally_normalised(cube(image, lungs), (1.0, 2.0))
+    features = locally_normalised(cube(image, lungs), TWO)
     assert features.shape == (1, 3, *SHAPE)
-    for channel, sigma in enumerate((1.0, 2.0)):
-        expected = locally_normalised_by_hand(image, lungs, sigma)
-        assert expected.std() > 0.1
+    for channel, neighbourhood in enumerate(TWO):
+        expected = locally_normalised_by_hand(image, lungs, *neighbourhood)
+        assert expected.std() > 0.05
         np.testing.assert_allclose(features[0, channel], expected, atol=1e-9)
     np.testing.assert_allclose(features[0, 2], blurred(lungs, 1.0), atol=1e-12)
 
@@ -90,8 +101,9 @@ def test_local_normalisation_is_that_of_the_definition():
 def test_local_normalisation_takes_no_notice_of_contrast_and_brightness(contrast, brightness):
     """Away from the noise floor: on an image of a hundred times the window its share is below a hundredth."""
     image, lungs = 100 * noise(), partial_lungs()
-    before = locally_normalised(cube(image, lungs), (1.0, 2.0))
-    after = locally_normalised(cube(contrast * image + 100 * brightness, lungs), (1.0, 2.0))
+    low = Neighbourhood(1.0), Neighbourhood(2.0)
+    before = locally_normalised(cube(image, lungs), low)
+    after = locally_normalised(cube(contrast * image + 100 * brightness, lungs), low)
     assert before[:, :2].abs().max() > 1
     torch.testing.assert_close(after, before, rtol=0, atol=0.01)
 
@@ -102,20 +114,20 @@ def test_local_normalisation_takes_no_notice_of_a_slow_change_of_brightness():
     image = noise(shape=shape)
     slope = np.linspace(0, 2.0, 16)[None, :, None]
     middle = (0, 0, *[slice(5, 11)] * 3)
-    before, after = (locally_normalised(cube(i), (1.5,))[middle] for i in (image, image + slope))
+    before, after = (locally_normalised(cube(i), [Neighbourhood(1.5)])[middle] for i in (image, image + slope))
     assert np.corrcoef(image[middle[2:]].ravel(), (image + slope)[middle[2:]].ravel())[0, 1] < 0.9
     assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.95
 
 
 def test_structure_below_the_noise_floor_stays_small():
     faint = 0.5 + 0.01 * NOISE_FLOOR * noise()
-    assert locally_normalised(cube(faint), (1.0,))[0, 0].abs().max() < 0.01
-    assert locally_normalised(cube(np.full(SHAPE, 0.5)), (1.0,))[0, 0].abs().max() < 1e-6
+    assert locally_normalised(cube(faint), [Neighbourhood(1.0)])[0, 0].abs().max() < 0.01
+    assert locally_normalised(cube(np.full(SHAPE, 0.5)), [Neighbourhood(1.0)])[0, 0].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize(
     "features",
-    [intensity, lambda c: locally_normalised(c, (1.0, 2.0)), self_similarity],
+    [intensity, lambda c: locally_normalised(c, TWO), self_similarity],
     ids=["intensity", "locally normalised", "self-similarity"],
 )
 def test_the_chest_wall_is_kept_out(features):
@@ -128,15 +140,15 @@ def test_the_chest_wall_is_kept_out(features):
 def test_an_even_lung_beside_a_bright_wall_has_no_edge():
     lungs = partial_lungs()
     image = np.where(lungs > 0, 0.2, 1.0)
-    assert locally_normalised(cube(image, lungs), (1.0, 2.0))[0, :2].abs().max() < 1e-6
+    assert locally_normalised(cube(image, lungs), TWO)[0, :2].abs().max() < 1e-6
 
 
 def test_an_image_in_float32_is_normalised_as_well():
     image, lungs = noise(), partial_lungs()
-    exact = locally_normalised(cube(image, lungs), (2.0,))
+    exact = locally_normalised(cube(image, lungs), [Neighbourhood(2.0)])
     single = cube(image, lungs)
     single = CubeImage(single.image.float(), single.lungs.float(), single.norm_to_ras)
-    torch.testing.assert_close(locally_normalised(single, (2.0,)).double(), exact, rtol=0, atol=1e-4)
+    torch.testing.assert_close(locally_normalised(single, [Neighbourhood(2.0)]).double(), exact, rtol=0, atol=1e-4)
 
 
 # The six neighbours, two voxels away along z, y and x, and the twelve pairs of them at right angles.
@@ -205,8 +217,8 @@ def test_masks_drawn_a_voxel_apart_leave_the_same_features():
     binary, soft = (
         (before - after).abs().max()
         for before, after in (
-            [locally_normalised(c, (1.5,))[0, 0] for c in cubes],
-            [locally_normalised(soft_edged(c), (1.5,))[0, 0] for c in cubes],
+            [locally_normalised(c, [Neighbourhood(1.5)])[0, 0] for c in cubes],
+            [locally_normalised(soft_edged(c), [Neighbourhood(1.5)])[0, 0] for c in cubes],
         )
     )
     assert binary > 0.5

@@ -17,6 +17,7 @@ from NePhiCore.losses import (
     gradient_on_stencil,
     inverse_consistency_gradient,
     latent_prior,
+    noise_at_correlation,
     squared_correlation_loss,
     squared_difference_loss,
 )
@@ -71,6 +72,41 @@ def test_correlation_is_numpys_for_every_image_and_channel():
     np.testing.assert_allclose(ncc, expected, atol=1e-8)
     mean = correlation_loss(torch.from_numpy(fixed), torch.from_numpy(warped)).item()
     assert mean == pytest.approx(1 - np.mean(expected), abs=1e-8)
+
+
+def test_the_correlation_s_derivative_is_that_of_its_definition():
+    """Against automatic differentiation of covariance by deviations, in float64; a second one is refused."""
+    generator = torch.Generator().manual_seed(0)
+    fixed, warped, weight = (
+        torch.randn(*n, generator=generator, dtype=torch.float64) for n in ((2, 30, 3),) * 2 + ((2, 3),)
+    )
+    warped = (warped * torch.tensor([0.1, 1.0, 30.0]) + 5).requires_grad_(True)
+
+    def defined(fixed, warped):
+        fixed, warped = fixed - fixed.mean(1, keepdim=True), warped - warped.mean(1, keepdim=True)
+        return (fixed * warped).mean(1) / (fixed.square().mean(1) * warped.square().mean(1) + 1e-10).sqrt()
+
+    ours, theirs = correlation(fixed, warped), defined(fixed, warped)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    slopes = [torch.autograd.grad((way * weight).sum(), warped)[0] for way in (ours, theirs)]
+    assert slopes[1].abs().max() > 1e-2
+    torch.testing.assert_close(*slopes, rtol=1e-9, atol=1e-12)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        torch.autograd.grad(correlation(fixed, warped).sum(), warped, create_graph=True)
+
+
+@pytest.mark.parametrize(("rho", "factor"), [(0.9, 0.19 / 0.9), (0.75, 0.4375 / 0.75), (0.5, 1), (0, 1), (-0.5, 1)])
+def test_the_regularity_counts_by_what_the_images_do_not_share(rho, factor):
+    assert float(noise_at_correlation(torch.tensor(1 - rho))) == pytest.approx(factor, rel=1e-5)
+
+
+def test_with_that_factor_a_correlation_pulls_as_a_likelihood():
+    """The ratio of the two slopes, similarity to regularity, is that of -log(1 - rho^2) / 2 with a fixed weight."""
+    for rho in (0.7, 0.8, 0.95):
+        found = torch.tensor(rho, dtype=torch.float64, requires_grad=True)
+        (of_information,) = torch.autograd.grad(-0.5 * torch.log(1 - found.square()), found)
+        ratio = 1 / noise_at_correlation(1 - found.detach())
+        assert float(ratio) == pytest.approx(float(of_information), rel=1e-9)
 
 
 def test_correlation_takes_no_notice_of_brightness_and_contrast():

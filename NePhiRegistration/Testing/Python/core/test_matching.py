@@ -171,7 +171,7 @@ def test_cells_that_show_something_else_follow_their_neighbours():
     found = match(torch.where(other, texture(7), texture()), moved(texture(), (2, -1, 3)), lungs, ONE_STAGE)
     where = is_other[0, 0] & in_lungs(found, 0.9)
     alone, coupled = ((voxels(field, where) - shift).norm(dim=0) for field in (found.best, found.coupled))
-    mean = (voxels(neighbours_mean(found.best, found.lungs), where) - shift).norm(dim=0)
+    mean = (voxels(neighbours_mean(found.lungs)(found.best), where) - shift).norm(dim=0)
     assert where.sum() > 20 and alone.mean() > 2
     assert coupled.mean() < 0.5 and coupled.mean() < mean.mean() / 3
 
@@ -243,7 +243,7 @@ def test_neighbours_without_lung_have_no_say():
     """A row of lung cells with value 2 in a block of -5: only a thousandth for each cell of the block comes through."""
     field, share = torch.full((1, 3, 7, 7, 7), -5.0), torch.zeros(1, 1, 7, 7, 7)
     field[..., 3, :], share[..., 3, :] = 2.0, 0.5
-    mean = neighbours_mean(field, share)
+    mean = neighbours_mean(share)(field)
     near = (slice(None), slice(None), slice(None), slice(2, 5))
     torch.testing.assert_close(mean[near], torch.full_like(mean[near], 2.0), atol=7 * 2 / 501 + 1e-4, rtol=0)
     torch.testing.assert_close(mean[..., 0, :], torch.full_like(mean[..., 0, :], -5.0))
@@ -255,4 +255,4 @@ def test_only_a_cell_and_its_26_neighbours_count():
     field[..., 4, 4, 4], share[..., 4, 4, 4] = 1.0, 1.0
     expected = torch.zeros(1, 3, 9, 9, 9)
     expected[..., 3:6, 3:6, 3:6] = 1.001 / 1.027
-    torch.testing.assert_close(neighbours_mean(field, share), expected)
+    torch.testing.assert_close(neighbours_mean(share)(field), expected)

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -23,10 +24,11 @@ from optimisation_cases import (
     weights,
 )
 
+import NePhiCore.optimisation as optimisation_module
 from NePhiCore.direction import MATCH_PRECISION, SMALLEST_DETERMINANT, distance_from_matches, fold_barrier
 from NePhiCore.errors import OptimisationDivergedError
 from NePhiCore.losses import latent_prior
-from NePhiCore.optimisation import LossTrace, optimise
+from NePhiCore.optimisation import LossTrace, Maps, optimise
 from NePhiCore.scales import SCALES, ScaledPair, scaled_pairs
 from NePhiCore.settings import REGULARITIES, SIMILARITIES
 
@@ -323,6 +325,54 @@ def test_the_barrier_is_the_mean_over_points_and_pushes_only_where_they_fold():
     pushed = gradient.grad[0].abs().amax((-1, -2)) > 0
     assert pushed.tolist() == [False, False, True, False]
     assert gradient.grad[0, 2, 0, 0] < 0, "down the gradient, the stretch along the axis rises again"
+
+
+def test_the_barrier_s_derivative_is_that_of_the_determinant():
+    generator = torch.Generator().manual_seed(1)
+    gradient = torch.randn(2, 40, 3, 3, generator=generator, dtype=torch.float64).requires_grad_(True)
+    plain = (SMALLEST_DETERMINANT - torch.linalg.det(gradient)).clamp(min=0).square().mean()
+    ours = fold_barrier(gradient)
+    assert float(ours.detach()) == pytest.approx(float(plain.detach()), rel=1e-9)
+    slopes = [torch.autograd.grad(3 * way, gradient)[0] for way in (ours, plain)]
+    torch.testing.assert_close(*slopes, rtol=1e-9, atol=1e-12)
+
+
+def test_recorded_steps_lead_where_the_steps_lead(pairs, monkeypatch):
+    """What a step changes is all in Adam's state and the generators: put back, a repetition leads to the same place."""
+    replayed = []
+
+    def recording(work, generators):
+        memory = [torch.full((), torch.nan) for _ in range(3)]
+
+        def replay():
+            replayed.append(1)
+            for kept, new in zip(memory, work()):
+                kept.copy_(new)
+
+        return replay, memory
+
+    for mode in ("latent", "all"):
+        plain = optimise(start(), pairs, settings(optimise=mode))
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            patch.setattr(optimisation_module, "cuda_recording", recording)
+            patch.setattr(optimisation_module, "_can_record", lambda device: True)
+            recorded = optimise(start(), pairs, settings(optimise=mode))
+        assert len(replayed) > 15
+        assert recorded.trace.total == plain.trace.total
+        assert torch.equal(recorded.maps.code.local_code, plain.maps.code.local_code)
+
+
+@pytest.mark.gpu
+def test_recorded_on_a_gpu_it_goes_where_the_cpu_goes():
+    cubes = [dataclasses.replace(c, image=c.image.cuda(), lungs=c.lungs.cuda()) for c in two_cubes()]
+    maps = start()
+    on_gpu = Maps(maps.fixed_to_moving.cuda(), maps.moving_to_fixed.cuda(), maps.code.map(torch.Tensor.cuda))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        there = optimise(on_gpu, scaled_pairs(lambda spacing_mm: cubes, "local_ncc"), settings(optimise="all"))
+    here = optimise(start(), pairs_for(), settings(optimise="all"))
+    assert there.trace.total[-1] == pytest.approx(here.trace.total[-1], rel=0.1)
 
 
 def test_a_folding_start_is_unfolded_by_the_barrier_alone(pairs):

@@ -276,4 +276,3 @@ def test_the_image_and_the_mask_are_left_as_they_are():
 def test_a_cell_is_the_step_between_samples():
     cube = CubeImage(torch.zeros(1, 1, 5, 11, 21), torch.zeros(1, 1, 5, 11, 21), np.eye(4))
     assert cube.cell_norm.tolist() == pytest.approx([0.5, 0.2, 0.1])
-    assert cube.to("cpu").image.shape == cube.image.shape

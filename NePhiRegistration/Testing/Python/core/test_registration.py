@@ -3,7 +3,6 @@
 The outputs of a fresh model are zero: its maps lay lung box on lung box. What is better than that was optimised.
 """
 
-import dataclasses
 import functools
 import hashlib
 
@@ -11,17 +10,18 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import torch
+from coarse_world import COARSE, a_model, coarse_world
 
 import NePhiCore
 import NePhiCore.phantom as phantom_module
 import NePhiCore.registration as registration_module
 import NePhiCore.scales as scales_module
-from NePhiCore.checkpoint import LoadedModel, save_checkpoint
+from NePhiCore.checkpoint import save_checkpoint
 from NePhiCore.displacement_field import DisplacementField, inverse_consistency_mm, map_points
 from NePhiCore.errors import InvalidVolumeError, RegistrationCancelled
 from NePhiCore.folds import fold_statistics
 from NePhiCore.geometry import ImageGeometry, transform_points
-from NePhiCore.model import ModelConfig, NePhiModel
+from NePhiCore.model import NePhiModel
 from NePhiCore.optimisation import LossTrace
 from NePhiCore.placement import place_pair
 from NePhiCore.preprocessing import place_cube
@@ -31,8 +31,6 @@ from NePhiCore.settings import RegistrationSettings, settings_for
 from NePhiCore.transform_io import InitialTransform
 from NePhiCore.volume import Volume
 
-COARSE = {"shape_kji": (52, 48, 60), "spacing_mm": 6.0, "noise_hu": 0.0, "landmark_count": 100}
-TINY = ModelConfig(8, 8, 9, width=32, frequencies=16, frequency_scale=0.5, encoder_width=8)
 OBLIQUE = np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]]) @ np.diag([1.0, 1.0, -1.0])
 FAST = settings_for("fast", device="cpu", grid_spacing_mm=12.0)
 QUICK = {"device": "cpu", "grid_spacing_mm": 12.0, "network_learning_rate": 0.01, "latent_learning_rate": 0.01}
@@ -44,26 +42,13 @@ def accurate(iterations=40, **changes) -> RegistrationSettings:
 
 @pytest.fixture(scope="module", autouse=True)
 def a_coarse_world():
-    """Voxels of 6 mm need no finer cubes: a sixteenth of the search, scales two and a half times as wide."""
-    wide = tuple(dataclasses.replace(s, spacing_mm=2.5 * s.spacing_mm) for s in scales_module.SCALES)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registration_module, "SEARCH_SIZE", 32)
-        patch.setattr(scales_module, "SCALES", wide)
-        patch.setattr(phantom_module, "build_anatomy", functools.lru_cache(1)(phantom_module.build_anatomy))
+    with coarse_world():
         yield
 
 
 @pytest.fixture(scope="module")
 def phantom(a_coarse_world):
     return phantom_module.breathing_phantom(**COARSE)
-
-
-def a_model(output=0.0) -> LoadedModel:
-    torch.manual_seed(0)
-    model = NePhiModel(TINY)
-    for network in (model.fixed_to_moving, model.moving_to_fixed):
-        torch.nn.init.normal_(network.output.weight, std=output)
-    return LoadedModel(model.eval().requires_grad_(False), "0" * 64, "random.pt", {})
 
 
 def run(phantom, settings=FAST, model=None, **changes):

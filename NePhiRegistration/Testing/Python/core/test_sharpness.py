@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from NePhiCore.comparison import NOISE_FLOOR, SIMILARITY_TABLE, SMOOTHING, ComparedImage
-from NePhiCore.features import locally_normalised, soft_edged
+from NePhiCore.comparison import SIMILARITY_TABLE, SMOOTHING, ComparedImage
+from NePhiCore.features import Neighbourhood, locally_normalised, soft_edged
 from NePhiCore.preprocessing import CubeImage
 from NePhiCore.scales import SCALES, scaled_pairs
 from NePhiCore.settings import SIMILARITIES
@@ -74,7 +74,7 @@ def test_what_is_compared_was_smoothed_by_that_many_millimetres(similarity):
     cubes = scan(smoothed=0.9), scan()
     pairs = scaled_pairs(lambda spacing_mm: cubes, similarity, smoothing_mm=(0.0, 1.8))
     for scale, pair in zip(SCALES, pairs):
-        kind = SIMILARITY_TABLE[similarity], scale.widths
+        kind = SIMILARITY_TABLE[similarity], scale.neighbourhoods
         plain, smoothed = (ComparedImage.of(cubes[1], *kind, sigma) for sigma in (0.0, 1.8 / scale.spacing_mm))
         torch.testing.assert_close(pair.fixed.features, ComparedImage.of(cubes[0], *kind).features, rtol=0, atol=0)
         torch.testing.assert_close(pair.moving.features, smoothed.features, rtol=0, atol=0)
@@ -83,7 +83,7 @@ def test_what_is_compared_was_smoothed_by_that_many_millimetres(similarity):
 
 def test_it_comes_on_top_of_what_every_image_gets():
     """Two Gaussians after one another are one of the sum of their variances."""
-    image, widths = scan(), (0.8, 1.6)
-    expected = locally_normalised(soft_edged(image), widths, NOISE_FLOOR, math.hypot(SMOOTHING, 0.9))[:, :-1]
-    found_features = SIMILARITY_TABLE["local_ncc"].features(image, widths, 0.9)
+    image, around = scan(), (Neighbourhood(0.8), Neighbourhood(1.6, 0.2))
+    expected = locally_normalised(soft_edged(image), around, math.hypot(SMOOTHING, 0.9))[:, :-1]
+    found_features = SIMILARITY_TABLE["local_ncc"].features(image, around, 0.9)
     torch.testing.assert_close(found_features, expected, rtol=0, atol=0)

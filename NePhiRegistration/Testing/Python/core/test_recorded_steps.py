@@ -1,0 +1,123 @@
+"""Steps that are recorded and repeated lead where the steps themselves lead; a recording that does not is not used.
+
+The recordings here are made on the CPU: results that stay in the same memory, as a CUDA graph's do.
+"""
+
+import warnings
+
+import pytest
+import torch
+
+from NePhiCore.recorded_steps import CHECKED, WARM_UP, RecordedSteps
+
+
+class Walk:
+    """A tensor that moves by random numbers and by its arguments."""
+
+    def __init__(self):
+        self.place = torch.zeros(5)
+        self.generator = torch.Generator().manual_seed(3)
+        self.calls = 0
+
+    def step(self, pull, offset):
+        self.calls += 1
+        self.place.add_(pull * torch.rand(5, generator=self.generator) + offset)
+        return [self.place.sum(), self.place.square().mean()]
+
+    def steps(self, record) -> RecordedSteps:
+        return RecordedSteps(self.step, [self.place], [self.generator], record)
+
+
+class Recorder:
+    """Makes recordings that call the step again, and counts."""
+
+    def __init__(self):
+        self.recorded = self.replayed = 0
+
+    def __call__(self, work, generators):
+        self.recorded += 1
+        memory = []
+
+        def replay():
+            self.replayed += 1
+            for kept, new in zip(memory, self.repeated(work, generators)):
+                kept.copy_(new)
+
+        memory.extend(torch.full((), torch.nan) for _ in range(2))
+        return replay, memory
+
+    def repeated(self, work, generators):
+        return work()
+
+
+class SamePointsAgain(Recorder):
+    """As where the generator was not handed to the recording: each repetition draws what was drawn at first."""
+
+    state = None
+
+    def repeated(self, work, generators):
+        after = generators[0].get_state()
+        self.state = self.state if self.state is not None else after
+        generators[0].set_state(self.state)
+        return work()
+
+
+class SlightlyAside(Recorder):
+    def repeated(self, work, generators):
+        return [part * 1.01 for part in work()]
+
+
+class Refusing(Recorder):
+    def __call__(self, work, generators):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+
+def walked(steps, arguments) -> list[list[float]]:
+    return [[float(part) for part in steps(*each)] for each in arguments]
+
+
+ONE, TWO = (torch.tensor(1.0), torch.tensor(0.5)), (torch.tensor(2.0), torch.tensor(-0.5))
+
+
+def test_recorded_steps_lead_where_the_steps_lead():
+    plain, recorded, recorder = Walk(), Walk(), Recorder()
+    arguments = [ONE] * 7 + [TWO] * 6
+    expected = [[float(part) for part in plain.step(*each)] for each in arguments]
+    assert walked(recorded.steps(recorder), arguments) == expected
+    assert torch.equal(plain.place, recorded.place)
+    assert recorder.recorded == 2  # once for each kind of arguments
+    assert recorder.replayed == (7 - WARM_UP) + (6 - WARM_UP) + 2 * CHECKED
+
+
+def test_few_steps_are_not_recorded():
+    recorder = Recorder()
+    walked(Walk().steps(recorder), [ONE] * WARM_UP + [TWO] * WARM_UP)
+    assert recorder.recorded == 0
+
+
+@pytest.mark.parametrize(
+    ("recorder", "reason"),
+    [
+        (SamePointsAgain(), "led elsewhere"),
+        (SlightlyAside(), "led elsewhere"),
+        (Refusing(), r"could not be recorded \(operation not permitted when stream is capturing\)"),
+    ],
+)
+def test_a_recording_that_cannot_be_trusted_is_said_and_not_used(recorder, reason):
+    plain, recorded = Walk(), Walk()
+    arguments = [ONE] * 6 + [TWO] * 6
+    expected = [[float(part) for part in plain.step(*each)] for each in arguments]
+    with pytest.warns(UserWarning, match=reason) as said:
+        assert walked(recorded.steps(recorder), arguments) == expected
+    assert len(said) == 1
+    assert torch.equal(plain.place, recorded.place)
+
+
+def test_what_only_rounds_differently_is_trusted():
+    class Rounding(Recorder):
+        def repeated(self, work, generators):
+            return [part * (1 + 1e-6) for part in work()]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        walked(Walk().steps(Rounding()), [ONE] * 6)
