@@ -89,7 +89,7 @@ def test_the_maps_are_those_of_the_cpu(phantom, device, preset):
         {"lungs": False},
         {"on_preview": lambda field: None},
     ],
-    ids=str,
+    ids=["mind", "ncc", "no regularity", "no tissue", "lungs found", "with preview"],
 )
 def test_every_way_through_stays_on_the_device(phantom, device, changes):
     run(phantom, "cuda", **changes)
