@@ -121,4 +121,6 @@ class Subject:
     def _cubes(self, shape: tuple[int, int, int], **window) -> tuple[CubeImage, CubeImage]:
         placed = self._placement.fixed_norm_to_ras, self._placement.moving_norm_to_ras
         parts = zip(self.volumes, self.lungs, placed)
-        return tuple(to_cube(volume, lungs, cube, shape, **window).to(self._device) for volume, lungs, cube in parts)
+        return tuple(
+            to_cube(volume, lungs, cube, shape, **window, device=self._device) for volume, lungs, cube in parts
+        )
