@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import itertools
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,9 +26,10 @@ from optimisation_cases import (
 )
 
 import NePhiCore.optimisation as optimisation_module
-from NePhiCore.direction import MATCH_PRECISION, SMALLEST_DETERMINANT, distance_from_matches, fold_barrier
+from NePhiCore.direction import MATCH_PRECISION, SMALLEST_DETERMINANT, Direction, distance_from_matches, fold_barrier
 from NePhiCore.errors import OptimisationDivergedError
 from NePhiCore.losses import latent_prior
+from NePhiCore.model import map_points
 from NePhiCore.optimisation import LossTrace, Maps, optimise
 from NePhiCore.scales import SCALES, ScaledPair, scaled_pairs
 from NePhiCore.settings import REGULARITIES, SIMILARITIES
@@ -325,6 +327,22 @@ def test_the_barrier_is_the_mean_over_points_and_pushes_only_where_they_fold():
     pushed = gradient.grad[0].abs().amax((-1, -2)) > 0
     assert pushed.tolist() == [False, False, True, False]
     assert gradient.grad[0, 2, 0, 0] < 0, "down the gradient, the stretch along the axis rises again"
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_the_regularity_is_weighted_by_what_the_images_do_not_share(similarity):
+    """The whole loss against its parts: where a correlation is compared the factor is its own, elsewhere one."""
+    maps, scale, image = start(output=0.01), SCALES[1], pairs_for(similarity)[1].fixed
+    chosen = settings(similarity=similarity, regularity="diffusion", regularity_weight=3.0, enclosed_tissue_weight=0.0)
+    direction = Direction(chosen, 2000, None, torch.Generator().manual_seed(0))
+    there = partial(map_points, maps.fixed_to_moving, code=maps.code)
+    parts_of_loss = direction.loss(there, there, scale, ScaledPair(image, image))
+    alike, regularity, whole = (float(part.detach()) for part in parts_of_loss)
+    rho = 1 - 2 * alike
+    factor = (1 - rho**2) / rho if similarity == "local_ncc" else 1.0
+    assert similarity != "local_ncc" or factor < 0.8
+    assert 3.0 * scale.regularity * regularity > 1e-2 * whole
+    assert whole == pytest.approx(alike + 3.0 * factor * scale.regularity * regularity, rel=1e-4)
 
 
 def test_the_barrier_s_derivative_is_that_of_the_determinant():

@@ -294,6 +294,20 @@ def test_the_sharper_image_is_smoothed_by_what_makes_both_alike(phantom, monkeyp
     assert turned == (pytest.approx(of_inhale, rel=0.3), 0)
 
 
+def test_a_quarter_of_the_variance_that_was_found_is_smoothed_away(phantom, monkeypatch):
+    """Half the width: one voxel of 2 mm becomes 1 mm."""
+    smoothed_mm = []
+
+    def recorded(cubes_at, similarity, tissue_at, smoothing_mm):
+        smoothed_mm.append(smoothing_mm)
+        return scales_module.scaled_pairs(cubes_at, similarity, tissue_at, smoothing_mm)
+
+    monkeypatch.setattr(registration_module, "smoothing_to_match", lambda *given: (0.0, 1.0))
+    monkeypatch.setattr(registration_module, "scaled_pairs", recorded)
+    run(phantom, accurate(1))
+    assert smoothed_mm == [(0.0, pytest.approx(1.0))]
+
+
 def test_with_an_initial_transform_images_may_lie_apart(phantom):
     """The moving image a metre further right: the same landmarks are found as where it was, but for that metre."""
     far = shift_by((1000.0, 0, 0))
