@@ -28,9 +28,9 @@ def ready_for(job: CaseJob) -> LoadedModel:
         raise DependencyError(
             f"The worker {worker_name()} has version {__version__} of NePhi, the run {job.version}. Install the same."
         )
-    from NePhiCore.device import choose_device
+    from NePhiCore.device import working_device
 
-    choose_device(job.settings.device)
+    working_device(job.settings.device)
     threads = _threads_of_dask_worker()
     if threads:
         _compute_with(threads)

@@ -69,10 +69,11 @@ class _Layers(torch.autograd.Function):
         quarter[frequencies.shape[1] :].fill_(math.pi / 2)  # a cosine is a sine a quarter of a turn on
         moved, chunks = points.new_empty(len(points), 3), []
         for some in _slices(points):
+            kept: list[_Kept] | None = [] if any(ctx.needs_input_grad) else None
             phase = torch.addmm(quarter, points[some], fourier)
-            state, kept = _forth(phase.sin(), local[some], layers)
+            state = _forth(phase.sin(), local[some], layers, kept)
             torch.mm(state, output.t(), out=moved[some])
-            if any(ctx.needs_input_grad):
+            if kept is not None:
                 chunks.append(_Chunk(some, phase, state, kept))
         ctx.known = local, fourier, output, layers, chunks
         return moved
@@ -128,19 +129,19 @@ def _slices(points: Tensor) -> list[slice]:
     return [slice(first, first + size) for first in range(0, len(points), size)]
 
 
-def _forth(fourier: Tensor, local: Tensor, layers: Sequence[Layer]) -> tuple[Tensor, list[_Kept]]:
-    """Fourier features (n, 2 F) -> the last layer's h (n, width)."""
+def _forth(fourier: Tensor, local: Tensor, layers: Sequence[Layer], kept: list[_Kept] | None) -> Tensor:
+    """Fourier features (n, 2 F) -> the last layer's h (n, width); what the way back needs is added to `kept`."""
     amplitude_in = state_in = fourier
-    kept = []
     for layer in layers:
         size = amplitude_in.shape[1]
         amplitude = torch.addmm(layer.shift, amplitude_in, layer.modulation[:, :size].t())
         amplitude.addmm_(local, layer.modulation[:, size:].t()).clamp_(min=0)
         angle = torch.addmm(layer.synthesis_bias, state_in, layer.synthesis.t())
         sine = angle.sin()
-        kept.append(_Kept(amplitude_in, state_in, amplitude, angle, sine))
+        if kept is not None:
+            kept.append(_Kept(amplitude_in, state_in, amplitude, angle, sine))
         amplitude_in, state_in = amplitude, amplitude * sine
-    return state_in, kept
+    return state_in
 
 
 def _back(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from .coordinate_network import CoordinateNetwork
+from .device import in_parts_that_fit
 from .displacement_field import DisplacementField
 from .geometry import ImageGeometry
 from .latent_code import LatentCode
@@ -39,7 +41,7 @@ def evaluate_map(
         from_norm_to_ras, to_norm_to_ras: (4, 4), where the cubes of the two images lie.
         geometry: the grid, in the space of the image that the map starts from.
         on_chunk: told the share done, (0, 1]; may raise to stop.
-        chunk_points: points evaluated at once; chosen for the device where it is None.
+        chunk_points: points evaluated at once; chosen for the device where it is None, and fewer where memory is short.
         fine: (K, J, I) bool, voxels of the grid at which the network itself is evaluated; all where it is None.
             The others are read linearly from a lattice over the cube, a few hundredths of a millimetre off.
     """
@@ -51,17 +53,36 @@ def evaluate_map(
     if 3 * len(coarse) < lattice_points.numel():
         lattice_points, coarse, fine = lattice_points[:0], coarse[:0], None
     exact = np.arange(geometry.voxel_count) if fine is None else np.flatnonzero(fine)
-    evaluate = _Evaluation(network, code, on_chunk, len(exact) + lattice_points.numel() // 3)
-    field = torch.empty(geometry.voxel_count, 3, device=device)
+    exact_there, coarse_there = (torch.from_numpy(voxels).to(device) for voxels in (exact, coarse))
+    evaluate = partial(_Evaluation, network, code, on_chunk, len(exact) + lattice_points.numel() // 3)
+
+    def displacements(at_once: int) -> Tensor:
+        return _displacements(evaluate(), grid, lattice_points, exact_there, coarse_there, at_once)
+
+    field = in_parts_that_fit(displacements, chunk_points, device)
+    return DisplacementField(field.cpu().numpy().reshape(*geometry.shape_kji, 3), geometry)
+
+
+def _displacements(
+    evaluate: _Evaluation, grid: _GridBetweenCubes, lattice_points: Tensor, exact: Tensor, coarse: Tensor, at_once: int
+) -> Tensor:
+    """(N, 3) mm: displacements of all voxels of a grid, exact ones from the networks, coarse ones from the lattice.
+
+    Args:
+        lattice_points: (n, n, n, 3) of the cube; none where there are no coarse voxels.
+        exact, coarse: numbers of the voxels; every voxel is one of them.
+        at_once: points.
+    """
+    field = lattice_points.new_empty(len(exact) + len(coarse), 3)
     if len(coarse):
-        parts = lattice_points.reshape(-1, 3).split(chunk_points)
+        parts = lattice_points.reshape(-1, 3).split(at_once)
         lattice = torch.cat([evaluate(part) for part in parts]).reshape(lattice_points.shape).movedim(-1, 0)[None]
-        for index in torch.from_numpy(coarse).to(device).split(chunk_points):
+        for index in coarse.split(at_once):
             points = grid.points_norm(index).clamp(-1, 1)
             field[index] = grid.displacement_ras_mm(index, read_image(lattice, points[None])[0])
-    for index in torch.from_numpy(exact).to(device).split(chunk_points):
+    for index in exact.split(at_once):
         field[index] = grid.displacement_ras_mm(index, evaluate(grid.points_norm(index).clamp(-1, 1)))
-    return DisplacementField(field.cpu().numpy().reshape(*geometry.shape_kji, 3), geometry)
+    return field
 
 
 class _GridBetweenCubes:

@@ -1,24 +1,57 @@
-"""Which device computes, and what to say when its memory runs out."""
+"""Which device computes, and what to do and to say when its memory runs out."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
 from .errors import DeviceError, DeviceMemoryError
 
 CPU = torch.device("cpu")
+_Made = TypeVar("_Made")
 
 # How torch's back ends say it; "memory" alone also stands in errors of another kind ("illegal memory access").
 _MEMORY_MESSAGES = ("out of memory", "not enough memory", "allocate memory", "alloc_failed", "invalid buffer size")
+_MOST_HALVINGS = 8
+
+
+@cache
+def working_device(name: str) -> torch.device:
+    """`choose_device`, once it has computed something; where it cannot, "auto" takes the CPU and warns.
+
+    A GPU may be there that is too old for this build of torch, or that is kept by another program.
+
+    Raises:
+        DeviceError: the device is not there, or cannot compute.
+    """
+    device = choose_device(name)
+    fault = _fault_of(device)
+    if not fault:
+        return device
+    if name != "auto":
+        raise DeviceError(f"The device {name!r} is there but cannot compute: {fault}. Use --device cpu.")
+    warnings.warn(f"The device {device.type!r} cannot compute ({fault}): computing on the CPU.", stacklevel=2)
+    return CPU
+
+
+def _fault_of(device: torch.device) -> str:
+    """The first line of what it says instead of adding one and one; "" where it can."""
+    try:
+        torch.ones(1, device=device).add(1).item()
+    except RuntimeError as error:
+        return str(error).split("\n", 1)[0].rstrip(".")
+    return ""
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name; "auto" takes CUDA, else Apple's GPU, else the CPU.
+    """The device of a name; "auto" takes CUDA, else Apple's GPU, else the CPU. Does not touch it.
 
     Raises:
         DeviceError: the device is not there.
@@ -41,6 +74,45 @@ def gpu_names(device: torch.device) -> list[str]:
     return [name.strip() for name in listed.split(",")][:count] if listed else [str(n) for n in range(count)]
 
 
+def in_parts_that_fit(work: Callable[[int], _Made], at_once: int, device: torch.device) -> _Made:
+    """``work(at_once)``; where memory runs out, the same with half as much at once, and again.
+
+    Args:
+        work: computes in parts of the size that it is given; its result does not depend on that.
+
+    Raises:
+        Whatever work raises; that memory ran out, once parts of a 256th are too large as well.
+    """
+    for _ in range(_MOST_HALVINGS):
+        try:
+            return work(at_once)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_of_memory(error) or at_once <= 1:
+                raise
+        # Only here is the error gone, and with it the frames that held what did not fit.
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        at_once //= 2
+    return work(at_once)
+
+
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """On a CUDA device: products of float32 keep all their digits, whatever the program around has chosen.
+
+    Ten bits, as TF32 has, are too few for positions and for densities.
+    """
+    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn] if device.type == "cuda" else []
+    before = [setting.allow_tf32 for setting in settings]
+    try:
+        for setting in settings:
+            setting.allow_tf32 = False
+        yield
+    finally:
+        for setting, allowed in zip(settings, before):
+            setting.allow_tf32 = allowed
+
+
 @contextmanager
 def memory_errors_in_words(device: torch.device = CPU) -> Iterator[None]:
     """Turn an out-of-memory error, of the GPU or the CPU, into a DeviceMemoryError that says what to lower.
@@ -53,17 +125,23 @@ def memory_errors_in_words(device: torch.device = CPU) -> Iterator[None]:
     except MemoryError as error:
         raise _memory_error(CPU) from error
     except RuntimeError as error:
-        message = str(error).lower()
-        if not isinstance(error, torch.OutOfMemoryError) and not any(part in message for part in _MEMORY_MESSAGES):
+        if not _is_of_memory(error):
             raise
-        raise _memory_error(CPU if "cpuallocator" in message else device) from error
+        raise _memory_error(CPU if "cpuallocator" in str(error).lower() else device) from error
+
+
+def _is_of_memory(error: Exception) -> bool:
+    message = str(error).lower()
+    kinds = MemoryError, torch.OutOfMemoryError
+    return isinstance(error, kinds) or any(part in message for part in _MEMORY_MESSAGES)
 
 
 def _memory_error(device: torch.device) -> DeviceMemoryError:
-    last_resort = "close other programs" if device.type == "cpu" else "compute on the CPU (--device cpu)"
+    """On a GPU little depends on the settings: programs beside this one are what fills it."""
+    first = "Close other programs" if device.type == "cpu" else "Compute on the CPU (--device cpu)"
     return DeviceMemoryError(
-        "Out of memory. Lower the similarity sampling ratio (--similarity-sampling-ratio), or write a coarser field "
-        f"(--grid-spacing 5), or {last_resort}."
+        f"Out of memory. {first}, or lower the similarity sampling ratio (--similarity-sampling-ratio), or write a "
+        "coarser field (--grid-spacing 5)."
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from .comparison import SIMILARITY_TABLE
 from .losses import correlation_loss, difference_stencil, frobenius, gradient_on_stencil
 from .sampling import only_once, read_image
-from .scales import Scale, ScaledPair
+from .scales import ScaledPair
 from .settings import RegistrationSettings
 
 Tensor = torch.Tensor
@@ -41,14 +41,22 @@ class Direction:
         self._points = max(64, round(settings.similarity_sampling_ratio * voxels))
         self._regularity_points = max(8, round(settings.regularity_sampling_ratio * voxels))
 
-    def loss(self, there: PointMap, back: PointMap, scale: Scale, pair: ScaledPair) -> tuple[Tensor, Tensor, Tensor]:
+    def loss(
+        self,
+        there: PointMap,
+        back: PointMap,
+        pair: ScaledPair,
+        strictness: Tensor | float = 1.0,
+        guidance: Tensor | float | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Similarity, regularity and the whole loss: scalars.
 
         Args:
             there: the map of this direction, points (1, N, 3) of its cube to points of the other.
             back: the map of the other.
-            scale: how strict to be.
             pair: the image that the direction starts from, as fixed, and the one that it leads to.
+            strictness: factor on the weight of the regularity.
+            guidance: weight of the distance to the encoder's matches; None leaves them out.
         """
         settings = self._settings
         tissue = pair.tissue if settings.enclosed_tissue_weight > 0 else None
@@ -57,11 +65,11 @@ class Direction:
         mapped, on_stencil, mapped_tissue = there(torch.cat(drawn, 1)).split([part.shape[1] for part in drawn], 1)
         similarity = self._similarity.loss(pair.fixed.read(points), pair.moving.read(mapped)) / 2
         regularity, barrier = self._regularity(stencil, on_stencil, back)
-        weight = settings.regularity_weight * scale.regularity * self._similarity.noise(2 * similarity.detach())
+        weight = settings.regularity_weight * strictness * self._similarity.noise(2 * similarity.detach())
         total = similarity + weight * regularity + barrier
-        if self._matched is not None and scale.guidance > 0:
+        if self._matched is not None and guidance is not None:
             matched = points + read_image(self._matched, points)
-            total = total + scale.guidance * distance_from_matches(mapped, matched)
+            total = total + guidance * distance_from_matches(mapped, matched)
         if tissue:
             unlike = correlation_loss(tissue.fixed.read(tissue_points), tissue.moving.read(mapped_tissue)) / 2
             total = total + settings.enclosed_tissue_weight * unlike

@@ -43,10 +43,10 @@ def evaluate_command(options: Namespace, run: Run) -> str:
         outputs.check(found, options.model)
         with run.step("starting"):
             from .checkpoint import load_checkpoint
-            from .device import choose_device, memory_errors_in_words
+            from .device import memory_errors_in_words, working_device
             from .model_store import default_model_path
 
-            choose_device(settings.device)
+            working_device(settings.device)
         with memory_errors_in_words():
             model = load_checkpoint(options.model or default_model_path())
         about = _about(options.source, found, settings, model)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .checkpoint import LoadedModel
 from .cli_run import Run
-from .device import choose_device, forget_peak_memory, peak_memory_bytes
+from .device import forget_peak_memory, peak_memory_bytes, working_device
 from .evaluation_table import Row
 from .pair_run import Pair, register_and_measure
 from .quality import snapped_registration_error
@@ -34,7 +34,7 @@ def evaluate_pair(
     Raises:
         NePhiError: as ``register`` does; RegistrationCancelled after an interrupt.
     """
-    device = choose_device(settings.device)
+    device = working_device(settings.device)
     forget_peak_memory(device)
     result, quality = register_and_measure(pair, settings, model, run)
     figures = _figures(quality)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from .device import in_parts_that_fit
 from .displacement_field import DisplacementField
 from .geometry import ImageGeometry
 from .sampling import read_image
@@ -32,12 +33,17 @@ def corrected_inverse(
     """
     geometry = inverse.geometry
     there, field = _FieldSeenFrom(forward, geometry, device), _FieldSeenFrom(inverse, geometry, device)
-    _, rows, columns = geometry.shape_kji
-    at_once = _POINTS_AT_ONCE if torch.device(device).type == "cpu" else _DEVICE_POINTS_AT_ONCE
-    slices = torch.arange(geometry.shape_kji[0]).split(max(1, at_once // (rows * columns)))
+    slices, rows, columns = geometry.shape_kji
+
+    def correct(points_at_once: int) -> Tensor:
+        step = max(1, points_at_once // (rows * columns))
+        parts = (slice(first, min(first + step, slices)) for first in range(0, slices, step))
+        return torch.cat(side_by_side(_corrected, *((field, there, part) for part in parts)))
+
+    device = torch.device(device)
+    at_once = _POINTS_AT_ONCE if device.type == "cpu" else _DEVICE_POINTS_AT_ONCE
     for _ in range(steps):
-        parts = side_by_side(_corrected, *((field, there, slice(int(s[0]), int(s[-1]) + 1)) for s in slices))
-        field.displacement = torch.cat(parts)
+        field.displacement = in_parts_that_fit(correct, at_once, device)
     return DisplacementField(field.displacement.cpu().numpy(), geometry)
 
 

@@ -8,11 +8,13 @@ its displacements.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import torch
 from torch.nn import functional as F
 
+from .device import in_parts_that_fit
 from .sampling import read_image
 
 Tensor = torch.Tensor
@@ -81,12 +83,19 @@ def matching_costs(fixed: Tensor, moving: Tensor, lungs: Tensor, cells: LungCell
     Returns:
         (K, M), K = (2 radius + 1)^3 displacements, z slowest.
     """
+    values, at_once = (_CACHE_VALUES, 1) if fixed.device.type == "cpu" else (_DEVICE_VALUES, 2 * radius + 1)
+    return in_parts_that_fit(partial(_costs, fixed, moving, lungs, cells, radius, at_once), values, fixed.device)
+
+
+def _costs(
+    fixed: Tensor, moving: Tensor, lungs: Tensor, cells: LungCells, radius: int, at_once: int, values: int
+) -> Tensor:
+    """The same, so many feature values together; see `_displace` for `at_once`."""
     channels, cell, reach = fixed.shape[1], cells.cell, 2 * radius + 1
     fixed_rows, lung_row = fixed[0].flatten(1), lungs.flatten() / cell**3
     moving_rows = F.pad(moving, [radius] * 6)[0].flatten(1)
     box, patch = cells.box(), cells.box(radius)
     costs = fixed.new_empty(reach**3, len(cells.index))
-    values, at_once = (_CACHE_VALUES, 1) if fixed.device.type == "cpu" else (_DEVICE_VALUES, reach)
     together = max(1, values // (channels * len(box) * at_once**2))
     starts = zip(*(part.split(together) for part in (cells.corners(), cells.corners(radius))))
     for block, (corner, padded_corner) in zip(costs.split(together, 1), starts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from .errors import OptimisationDivergedError
 from .latent_code import LatentCode, RefinedCode
 from .losses import latent_prior
 from .model import map_points
-from .recorded_steps import RecordedSteps, cuda_recording
+from .recorded_steps import CudaRecorder, RecordedSteps
 from .scales import Scale, ScaledPair, schedule
 from .settings import RegistrationSettings
 from .side_by_side import Calls, threads_for
@@ -97,20 +98,34 @@ def optimise(
     device = maps.code.local_code.device
     with threads_for(2 if device.type == "cpu" else 1) as make_all, _stream_of_its_own(device):
         run = _Run(maps, settings, pairs, matched, make_all)
-        return _optimised(run, pairs, on_step, is_cancelled, on_look)
+        try:
+            return _optimised(run, pairs, on_step, is_cancelled, on_look)
+        finally:
+            run.let_go()
+
+
+_of_this_thread = threading.local()
 
 
 @contextmanager
 def _stream_of_its_own(device: torch.device) -> Iterator[None]:
-    """On a CUDA device: work can be recorded on any stream but the default one."""
+    """On a CUDA device: work can be recorded on any stream but the default one.
+
+    A thread keeps its stream: memory that one has given back is not for another.
+    """
     if device.type != "cuda":
         yield
         return
-    outside, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    if not hasattr(_of_this_thread, "stream"):
+        _of_this_thread.stream = torch.cuda.Stream(device)
+    outside, stream = torch.cuda.current_stream(device), _of_this_thread.stream
     stream.wait_stream(outside)
-    with torch.cuda.stream(stream):
-        yield
-    outside.wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        outside.wait_stream(stream)
+        torch.cuda.empty_cache()  # the recordings' memory, which nothing else can have
 
 
 def _optimised(
@@ -137,20 +152,21 @@ def _optimised(
             on_step(iteration, trace.total[-1])
             on_look(run.maps)
             if best is None or best.scale is not scale or trace.total[-1] < best.loss:
-                best = _Best(scale, trace.total[-1], run.maps())
+                best = _Best(scale, trace.total[-1], run.state())
             if is_cancelled() and not last:
-                return Optimised(best.maps, trace, cancelled=True)
+                run.go_back(best.state)
+                return Optimised(run.maps(), trace, cancelled=True)
     run.average.apply()
     return Optimised(run.maps(), trace)
 
 
 @dataclass(frozen=True, eq=False)
 class _Best:
-    """The lowest loss seen at a scale (losses of two scales cannot be compared), and the maps one step after it."""
+    """The lowest loss seen at a scale (losses of two scales cannot be compared), and the state one step after it."""
 
     scale: Scale
     loss: float
-    maps: Maps
+    state: list[Tensor]
 
 
 class _Run:
@@ -174,16 +190,20 @@ class _Run:
             self.parameters = [p for network in self.networks for p in network.parameters()]
         rates = settings.latent_learning_rate, settings.network_learning_rate
         self.adam = Adam(list(zip((self.refined.tensors(), self.parameters), rates)), betas=(0.9, 0.98))
-        self.average = WeightAverage([*self.refined.tensors(), *self.parameters])
+        self._changed = [*self.refined.tensors(), *self.parameters]
+        self.average = WeightAverage(self._changed)
         voxels, device = len(pairs[-1].fixed.candidates_norm), maps.code.local_code.device
         generators = [torch.Generator(device).manual_seed(seed) for seed in _seeds(settings.seed)]
         self.directions = [
             Direction(settings, voxels, towards, generator)
             for towards, generator in zip(matched or (None, None), generators)
         ]
+        self._scale: Scale | None = None
+        # On the device, so that a recorded step follows them.
+        self._strictness, self._guidance = torch.ones((), device=device), torch.zeros((), device=device)
         self._work: Callable[..., Sequence[Tensor]] = self._lower
         if _can_record(device):
-            self._work = RecordedSteps(self._lower, self.adam.state(), generators, cuda_recording)
+            self._work = RecordedSteps(self._lower, self.adam.state(), generators, CudaRecorder())
 
     def maps(self) -> Maps:
         """A copy of the present state; networks that are not optimised are the caller's own."""
@@ -193,12 +213,30 @@ class _Run:
         fixed_to_moving, moving_to_fixed = networks
         return Maps(fixed_to_moving, moving_to_fixed, self.refined.code().frozen())
 
+    def state(self) -> list[Tensor]:
+        """A copy of all that steps change, Adam's means apart."""
+        return [tensor.detach().clone() for tensor in self._changed]
+
+    @torch.no_grad()
+    def go_back(self, state: list[Tensor]) -> None:
+        """To a state that was copied."""
+        for tensor, value in zip(self._changed, state):
+            tensor.copy_(value)
+
     def step(self, iteration: int, scale: Scale, pair: ScaledPair) -> Sequence[Tensor]:
         """One step of Adam; returns similarity, regularity and the whole loss."""
         self.adam.next_step(_rate(iteration / self.settings.iterations, iteration))
-        return self._work(scale, pair)
+        if scale is not self._scale:
+            self._scale = scale
+            self._strictness.fill_(scale.regularity)
+            self._guidance.fill_(scale.guidance)
+        return self._work(pair, scale.guidance > 0)
 
-    def _lower(self, scale: Scale, pair: ScaledPair) -> Sequence[Tensor]:
+    def let_go(self) -> None:
+        """Free what the steps hold, recordings too: it is in a circle that nothing else would soon break."""
+        del self._work
+
+    def _lower(self, pair: ScaledPair, is_guided: bool) -> Sequence[Tensor]:
         """What a step does on the device; never waits for it.
 
         Each direction is differentiated by itself, up to the code that both share.
@@ -206,7 +244,9 @@ class _Run:
         code = self.refined.code()
         shared = code.map(lambda part: part.detach().requires_grad_(True))
         pairs = pair, pair.turned()
-        values, gradients = zip(*self.make_all(*(partial(self._of, *way, shared, scale) for way in enumerate(pairs))))
+        values, gradients = zip(
+            *self.make_all(*(partial(self._of, *way, shared, is_guided) for way in enumerate(pairs)))
+        )
         of_global, of_local, *of_networks = map(_sum, zip(*gradients))
         prior = self.settings.prior_weight * latent_prior(code)
         of_code = torch.autograd.grad(
@@ -217,11 +257,12 @@ class _Run:
         return similarity, regularity, total + prior.detach()
 
     def _of(
-        self, way: int, pair: ScaledPair, code: LatentCode, scale: Scale
+        self, way: int, pair: ScaledPair, code: LatentCode, is_guided: bool
     ) -> tuple[list[Tensor], tuple[Tensor | None, ...]]:
         """The losses of one direction, and the gradient of their sum: of the code, then of each parameter."""
         there, back = (partial(map_points, self.networks[which], code=code) for which in (way, 1 - way))
-        losses = self.directions[way].loss(there, back, scale, pair)
+        guidance = self._guidance if is_guided else None
+        losses = self.directions[way].loss(there, back, pair, self._strictness, guidance)
         leaves = [*code.tensors(), *self.parameters]
         gradient = torch.autograd.grad(losses[-1], leaves, allow_unused=True)
         return [loss.detach() for loss in losses], gradient
@@ -238,7 +279,7 @@ def _sum(parts: tuple[Tensor | None, ...]) -> Tensor | None:
 
 def _seeds(seed: int) -> list[int]:
     """A seed for each direction: together they draw other points."""
-    return torch.randint(2**62, (2,), generator=torch.Generator().manual_seed(seed)).tolist()
+    return torch.randint(2**62, (2,), generator=torch.Generator("cpu").manual_seed(seed), device="cpu").tolist()
 
 
 def _rate(share: float, iteration: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .checkpoint import LoadedModel
 from .cli_run import Run
-from .device import choose_device, memory_errors_in_words, peak_memory_bytes
+from .device import memory_errors_in_words, peak_memory_bytes, working_device
 from .displacement_field import DisplacementField, identity_field, map_points, warp_mask
 from .errors import InvalidVolumeError
 from .geometry import ImageGeometry, transform_points
@@ -55,7 +55,7 @@ def registered_pair(
             lambda: products.folds.astype(np.uint8),
             lambda: products.determinant,
         )
-    peak = peak_memory_bytes(choose_device(settings.device))
+    peak = peak_memory_bytes(working_device(settings.device))
     figures = run_report(result, quality, run.seconds, run.seconds_by_step, peak, {"inputs": names}, function)
     return PairOutputs(
         _grid_data(forward),

@@ -15,7 +15,7 @@ import numpy as np
 
 from .checkpoint import LoadedModel
 from .cli_run import Run
-from .device import choose_device, peak_memory_bytes
+from .device import peak_memory_bytes, working_device
 from .displacement_field import DisplacementField, warp_volume
 from .folds import determinant_on, fold_mask
 from .image_io import write_volume
@@ -79,7 +79,7 @@ def check_run_possible(paths: OutputPaths, settings: RegistrationSettings) -> No
             check_image_suffix(real)
     if paths.overview is not None:
         check_overview_possible()
-    choose_device(settings.device)
+    working_device(settings.device)
 
 
 def register_and_write(
@@ -114,7 +114,7 @@ def register_and_write(
     with StagedOutputs() as outputs:
         with run.step("writing"):
             _write_products(products, quality, paths, outputs)
-        peak = peak_memory_bytes(choose_device(settings.device))
+        peak = peak_memory_bytes(working_device(settings.device))
         files = {"inputs": pair.file_names, "outputs": {what: path.name for what, path in paths.asked().items()}}
         report = run_report(result, quality, run.seconds, run.seconds_by_step, peak, files, function)
         if paths.report is not None:

@@ -21,9 +21,11 @@ from .volume import Volume
 Tensor = torch.Tensor
 
 MARGIN_MM = 12.0
+LUNG_WINDOW = (-1000.0, 0.0)  # HU
 _ALIGNED_VOXELS = 1e-3  # an axis is the image's own where half the cube leaves it by less
 _RIM_VOXELS = 1e-2
 _VALUES_AT_ONCE = 2_000_000
+_SENT_AS_THEY_ARE = (np.int16, np.bool_)  # what most images and masks are: half and a quarter of float32
 _NORM_TO_RAS_AXES = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], float)  # columns z, y, x of norm in R, A, S
 
 
@@ -85,9 +87,21 @@ def to_cube(
     lungs: np.ndarray,
     norm_to_ras: np.ndarray,
     shape: tuple[int, int, int],
-    hu_window: tuple[float, float] = (-1000.0, 0.0),
+    hu_window: tuple[float, float] = LUNG_WINDOW,
     device: torch.device | str = "cpu",
 ) -> CubeImage:
+    """An image and its lung mask over the cube: `resampled` and `in_window`."""
+    hu, mask = resampled(volume, lungs, norm_to_ras, shape, device)
+    return CubeImage(in_window(hu, hu_window), mask, norm_to_ras)
+
+
+def resampled(
+    volume: Volume,
+    lungs: np.ndarray,
+    norm_to_ras: np.ndarray,
+    shape: tuple[int, int, int],
+    device: torch.device | str = "cpu",
+) -> tuple[Tensor, Tensor]:
     """Resample an image and its lung mask over the cube, averaging where the cube is coarser than the image.
 
     Args:
@@ -95,20 +109,22 @@ def to_cube(
         lungs: (K, J, I) bool on the volume's grid.
         norm_to_ras: (4, 4), where the cube lies.
         shape: (D, H, W) of the result.
-        hu_window: HU mapped to 0 and 1; what lies beyond is clamped.
         device: what resamples, and holds the result.
 
     Returns:
-        CubeImage; outside the image's field of view the edge goes on, without lung.
+        HU and share of lung, (1, 1, D, H, W) float32 each; outside the image's field of view the edge goes on,
+        without lung.
     """
-    geometry = volume.geometry
-    source_to_ijk = geometry.ras_to_ijk @ norm_to_ras
+    source_to_ijk = volume.geometry.ras_to_ijk @ norm_to_ras
     factors = _averaging_factors(source_to_ijk, shape)
+    hu = _resample(volume.hu, source_to_ijk, shape, factors, "border", device)
+    return hu, _resample(lungs, source_to_ijk, shape, factors, "zeros", device)
+
+
+def in_window(hu: Tensor, hu_window: tuple[float, float] = LUNG_WINDOW) -> Tensor:
+    """Map a window of HU to [0, 1]; what lies beyond is clamped."""
     low, high = hu_window
-    image = _resample(volume.hu, source_to_ijk, shape, factors, "border", device)
-    mask = _resample(lungs, source_to_ijk, shape, factors, "zeros", device)
-    image = ((image.clamp(low, high) - low) / (high - low)).float()
-    return CubeImage(image, mask, norm_to_ras)
+    return ((hu.clamp(low, high) - low) / (high - low)).float()
 
 
 def _averaging_factors(norm_to_ijk: np.ndarray, shape: tuple[int, int, int]) -> list[int]:
@@ -160,8 +176,8 @@ def _resample_aligned(
     slabs = []
     step = max(1, _VALUES_AT_ONCE // (crop.shape[1] * crop.shape[2]))
     for first in range(0, len(crop), step):
-        slab = torch.from_numpy(np.ascontiguousarray(crop[first : first + step], np.float32))[None, None]
-        slabs.append(along_axis(along_axis(slab.to(device), matrices[2], 4), matrices[1], 3))
+        slab = _sent(crop[first : first + step], device)
+        slabs.append(along_axis(along_axis(slab, matrices[2], 4), matrices[1], 3))
     return along_axis(torch.cat(slabs, 2), matrices[0], 2)
 
 
@@ -175,7 +191,7 @@ def _resample_oblique(
 ) -> Tensor:
     """Point by point, one slab of the cube at a time."""
     size_ijk = np.array(crop.shape[::-1])
-    source = torch.from_numpy(np.ascontiguousarray(crop, dtype=np.float32))[None, None].to(device)
+    source = _sent(crop, device)
     to_unit = np.diag([*(2.0 / np.maximum(size_ijk - 1, 1)), 1.0]) @ norm_to_ijk
     matrix = torch.tensor(to_unit[[2, 1, 0]])
     along = [positions[:, None] * column for positions, column in zip(axes, matrix.T)]
@@ -189,6 +205,13 @@ def _resample_oblique(
             values = values * (unit.abs().amax(-1) <= 1 + 1e-4)
         rows.append(F.avg_pool3d(values, tuple(factors)))
     return torch.cat(rows, 2)
+
+
+def _sent(array: np.ndarray, device: torch.device | str) -> Tensor:
+    """(1, 1, K, J, I) float32 on the device."""
+    if array.dtype not in _SENT_AS_THEY_ARE:
+        array = array.astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(array))[None, None].to(device).float()
 
 
 def _crop_to_cube(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import torch
 
 Tensor = torch.Tensor
 Work = Callable[[], Sequence[Tensor]]
+_Snapshot = tuple[list[Tensor], list[Tensor]]  # of the state, and of the generators
 
 WARM_UP = 2  # steps as they are, before one is recorded: libraries make their plans in them
 CHECKED = 2  # repeated steps that must do what steps as they are do; the second shows whether points are drawn anew
@@ -33,7 +35,7 @@ class RecordedSteps:
             each time.
         state: every tensor that a step changes.
         generators: every generator that a step draws from.
-        record: makes the recording of a call: `cuda_recording` but in tests.
+        record: makes the recording of a call: a `CudaRecorder` but in tests.
     """
 
     def __init__(
@@ -61,23 +63,27 @@ class RecordedSteps:
     def _checked_recording(self) -> Callable[[], Sequence[Tensor]] | None:
         """Makes the step by repeating its recording; None where that cannot be trusted."""
         as_it_is = partial(self._step, *self._arguments)
+        start = self._snapshot()
         try:
             replay, results = self._record(as_it_is, self._generators)
+
+            def repeat() -> Sequence[Tensor]:
+                replay()
+                return results
+
+            leads_alike = self._lead_alike(as_it_is, repeat, start)
         except RuntimeError as error:
+            self._restore(start)
             self._go_on_without(f"could not be recorded ({str(error).splitlines()[0]})")
             return None
-
-        def repeat() -> Sequence[Tensor]:
-            replay()
-            return results
-
-        if not self._lead_alike(as_it_is, repeat):
+        if not leads_alike:
             self._go_on_without("led elsewhere when it was repeated")
             return None
         return repeat
 
-    def _lead_alike(self, one: Callable[[], Sequence[Tensor]], other: Callable[[], Sequence[Tensor]]) -> bool:
-        start = self._snapshot()
+    def _lead_alike(
+        self, one: Callable[[], Sequence[Tensor]], other: Callable[[], Sequence[Tensor]], start: _Snapshot
+    ) -> bool:
         (losses, states), (other_losses, other_states) = (self._outcome(way, start) for way in (one, other))
         self._restore(start)
         moved = [state - before for state, before in zip(states, start[0])]
@@ -85,9 +91,7 @@ class RecordedSteps:
             states, other_states, moved, STATE_TOLERANCE
         )
 
-    def _outcome(
-        self, way: Callable[[], Sequence[Tensor]], start: tuple[list[Tensor], list[Tensor]]
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def _outcome(self, way: Callable[[], Sequence[Tensor]], start: _Snapshot) -> tuple[list[Tensor], list[Tensor]]:
         """What a few steps from a state return, and the state after them."""
         self._restore(start)
         returned = [part.clone() for _ in range(CHECKED) for part in way()]
@@ -97,11 +101,11 @@ class RecordedSteps:
         self._can_record = False
         warnings.warn(f"A step of the optimisation {reason}. It goes on unrecorded, which is slower.", stacklevel=4)
 
-    def _snapshot(self) -> tuple[list[Tensor], list[Tensor]]:
+    def _snapshot(self) -> _Snapshot:
         return [t.detach().clone() for t in self._state], [g.get_state() for g in self._generators]
 
     @torch.no_grad()
-    def _restore(self, snapshot: tuple[list[Tensor], list[Tensor]]) -> None:
+    def _restore(self, snapshot: _Snapshot) -> None:
         for tensor, value in zip(self._state, snapshot[0]):
             tensor.copy_(value)
         for generator, value in zip(self._generators, snapshot[1]):
@@ -115,22 +119,60 @@ def _near(ones: Sequence[Tensor], others: Sequence[Tensor], sizes: Sequence[Tens
     return bool((apart <= allowed).all())
 
 
-def cuda_recording(work: Work, generators: Sequence[torch.Generator]) -> tuple[Callable[[], None], Sequence[Tensor]]:
-    """Record a call as a CUDA graph, on the current stream, which must not be the device's default one.
+class CudaRecorder:
+    """Records calls as CUDA graphs, on the current stream, which must not be the device's default one.
 
-    Returns:
-        What makes the call once more, and what it returned: the same tensors are written each time.
-
-    Raises:
-        RuntimeError: the call waits for the device, or does something else that cannot be recorded.
+    Its graphs share one pool of memory: only the newest may be repeated.
     """
-    graph = torch.cuda.CUDAGraph()
-    for generator in generators:
-        graph.register_generator_state(generator)
-    torch.cuda.synchronize()
-    graph.capture_begin(capture_error_mode="thread_local")
-    try:
-        results = work()
-    finally:
+
+    def __init__(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
+        self._newest: torch.cuda.CUDAGraph | None = None
+
+    def __call__(
+        self, work: Work, generators: Sequence[torch.Generator]
+    ) -> tuple[Callable[[], None], Sequence[Tensor]]:
+        """Record a call.
+
+        Returns:
+            What makes the call once more, and what it returned: the same tensors are written each time.
+
+        Raises:
+            RuntimeError: the call waits for the device, or does something else that cannot be recorded.
+        """
+        states = [generator.get_state() for generator in generators]
+        try:
+            graph, results = self._recorded(work, generators)
+        except BaseException:
+            for generator, state in zip(generators, states):
+                _forget_the_recording(generator, state)
+            raise
+        self._newest = graph  # the one before had to live until now: the last of a pool takes the pool along
+        return graph.replay, results
+
+    def _recorded(
+        self, work: Work, generators: Sequence[torch.Generator]
+    ) -> tuple[torch.cuda.CUDAGraph, Sequence[Tensor]]:
+        graph = torch.cuda.CUDAGraph()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # later versions know by themselves which generators are drawn from
+            for generator in generators:
+                graph.register_generator_state(generator)
+        torch.cuda.current_stream().synchronize()
+        torch.cuda.empty_cache()  # memory cannot be given back while a recording is made
+        graph.capture_begin(self._pool, capture_error_mode="thread_local")
+        try:
+            results = work()
+        except BaseException:
+            with suppress(RuntimeError):  # which says only that there was an error
+                graph.capture_end()
+            raise
         graph.capture_end()
-    return graph.replay, results
+        return graph, results
+
+
+def _forget_the_recording(generator: torch.Generator, state: Tensor) -> None:
+    """Before torch 2.13 a generator whose recording failed takes itself to be recorded for ever."""
+    fresh = torch.Generator(generator.device)
+    fresh.set_state(state)
+    generator.graphsafe_set_state(fresh)

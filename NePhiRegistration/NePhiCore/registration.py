@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from . import __version__
 from .checkpoint import LoadedModel, load_checkpoint
 from .coordinate_network import CoordinateNetwork
 from .dense_evaluation import evaluate_map
-from .device import choose_device, memory_errors_in_words
+from .device import full_float32, memory_errors_in_words, working_device
 from .displacement_field import DisplacementField
 from .enclosed_tissue import HU_WINDOW as TISSUE_WINDOW
 from .encoder import SEARCH_SIZE
@@ -26,7 +26,7 @@ from .model import map_points
 from .model_store import default_model_path
 from .optimisation import LossTrace, Maps, Optimised, optimise
 from .placement import Placement, place_pair
-from .preprocessing import CubeImage, cube_shape, to_cube
+from .preprocessing import LUNG_WINDOW, CubeImage, cube_shape, in_window, resampled
 from .preview import Previews
 from .progress import Progress, ProgressCallback, StepClock
 from .scales import FINEST_MM, CubesAt, scaled_pairs
@@ -101,7 +101,7 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
         RegistrationCancelled: cancelled before there was anything to return.
     """
     clock = StepClock(progress, settings.optimise != "none" and settings.iterations > 0)
-    device = choose_device(settings.device)
+    device = working_device(settings.device)
 
     def stop_if_cancelled(message: Progress | None = None) -> None:
         if is_cancelled():
@@ -110,7 +110,7 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
     with memory_errors_in_words(), clock.step("lungs"):
         fixed_lungs, moving_lungs = side_by_side(_lungs_of, (fixed, fixed_lungs), (moving, moving_lungs))
     stop_if_cancelled()
-    with memory_errors_in_words(device), one_thread_beside(device):
+    with memory_errors_in_words(device), one_thread_beside(device), full_float32(device):
         with clock.step("preparation"):
             model = model or load_checkpoint(default_model_path())
             network = model.model.to(device)
@@ -168,17 +168,19 @@ def _cubes(
     placement: Placement,
     device: torch.device,
 ) -> _CubesAt:
-    """A function from the shape of a cube, and further arguments of `to_cube`, to both images over their cubes."""
+    """A function from the shape of a cube, and a window of HU, to both images over their cubes."""
+    places = placement.fixed_norm_to_ras, placement.moving_norm_to_ras
 
-    def cubes_at(shape: tuple[int, int, int], **window: tuple[float, float]) -> tuple[CubeImage, CubeImage]:
-        def cube(volume: Volume, lungs: np.ndarray, norm_to_ras: np.ndarray) -> CubeImage:
-            return to_cube(volume, lungs, norm_to_ras, shape, **window, device=device)
+    @lru_cache(maxsize=2)  # the optimisation sees each of its two grids more than once
+    def resampled_to(shape: tuple[int, int, int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        images = zip((fixed, moving), (fixed_lungs, moving_lungs), places)
+        return side_by_side(resampled, *((*image, shape, device) for image in images))
 
-        fixed_cube, moving_cube = side_by_side(
-            cube,
-            (fixed, fixed_lungs, placement.fixed_norm_to_ras),
-            (moving, moving_lungs, placement.moving_norm_to_ras),
-        )
+    def cubes_at(
+        shape: tuple[int, int, int], hu_window: tuple[float, float] = LUNG_WINDOW
+    ) -> tuple[CubeImage, CubeImage]:
+        there = zip(resampled_to(shape), places)
+        fixed_cube, moving_cube = (CubeImage(in_window(hu, hu_window), lungs, place) for (hu, lungs), place in there)
         return fixed_cube, moving_cube
 
     return cubes_at

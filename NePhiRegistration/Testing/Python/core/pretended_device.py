@@ -1,12 +1,16 @@
-"""A device that is pretended: its tensors lie on the CPU, but refuse what a GPU refuses, and count what costs it time.
+"""A device that is pretended: its tensors lie on the CPU, but refuse what a GPU refuses, and count what costs it.
 
 Tensors of the device and of the CPU cannot be mixed, nor read without being brought over. Counted are the operations
-asked for, and those that make the asking wait until the device is done. What is not pretended: speed, memory, rounding.
+asked for, those that make the asking wait until the device is done, and the memory of all tensors that are alive. What
+is not pretended: speed, rounding, and what an operation takes for itself while it runs.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,10 +54,41 @@ _WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "equal"}
 
 @dataclass
 class Counts:
-    """Operations asked of the device, and the names of those that waited for it."""
+    """What the device was asked for.
+
+    Attributes:
+        operations: how many were asked for.
+        waits: the names of those that waited for it.
+        sent_bytes: brought over from the CPU.
+        bytes: memory of the tensors that are alive; those that share memory count once.
+        most_bytes: the most of it so far.
+        limit_bytes: memory that there is; what would take more fails as on a GPU.
+    """
 
     operations: int = 0
     waits: list[str] = field(default_factory=list)
+    sent_bytes: int = 0
+    bytes: int = 0
+    most_bytes: int = 0
+    limit_bytes: float = math.inf
+    _sharing: Counter[int] = field(default_factory=Counter)
+
+    def follow(self, tensor: torch.Tensor, held: torch.Tensor) -> None:
+        """Count the memory of a tensor for as long as it or another that shares it is alive."""
+        storage = held.untyped_storage()
+        address, size = storage.data_ptr(), storage.nbytes()
+        self._sharing[address] += 1
+        weakref.finalize(tensor, self._leave, address, size).atexit = False
+        if self._sharing[address] == 1:
+            self.bytes += size
+            if self.bytes > self.limit_bytes:
+                raise torch.OutOfMemoryError(f"The pretended device is out of memory. Tried to allocate {size} bytes.")
+            self.most_bytes = max(self.most_bytes, self.bytes)
+
+    def _leave(self, address: int, size: int) -> None:
+        self._sharing[address] -= 1
+        if self._sharing[address] == 0:
+            self.bytes -= size
 
 
 _counts = Counts()
@@ -69,6 +104,7 @@ class _OnDevice(torch.Tensor):
         layout = {"strides": held.stride(), "storage_offset": held.storage_offset()}
         made = torch.Tensor._make_wrapper_subclass(cls, held.size(), dtype=held.dtype, device=DEVICE, **layout)
         made.held = held
+        _counts.follow(made, held)
         return made
 
     @classmethod
@@ -115,6 +151,8 @@ def _run(operation, args, kwargs):
     leaves = name == "_to_copy" and bool(here) and asked is not None and not to_device
     if name in _WAITING or by_mask or leaves or (name == "copy_" and strangers):
         _counts.waits.append(name)
+    if moves and not (here and leaves):
+        _counts.sent_bytes += sum(t.nbytes for t in strangers)
     _counts.operations += name not in _FREE
     if asked is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
@@ -144,6 +182,7 @@ def pretended_device(monkeypatch) -> Iterator[Counts]:
     monkeypatch.setattr(torch, "tensor", tensor)  # the library's own is deaf to modes
     monkeypatch.setattr(torch, "Generator", _Generator)
     monkeypatch.setattr(threading.Thread, "run", run_with_the_device)
-    _counts.operations, _counts.waits = 0, []
+    _counts.operations, _counts.waits, _counts.sent_bytes = 0, [], 0
+    _counts.most_bytes, _counts.limit_bytes = _counts.bytes, math.inf
     with _WhateverNamesIt():
         yield _counts

@@ -12,7 +12,9 @@ from coarse_world import COARSE, a_model, coarse_world
 from pretended_device import DEVICE, pretended_device
 
 import NePhiCore.registration as registration_module
+from NePhiCore import dense_evaluation, lung_cells
 from NePhiCore.displacement_field import map_points
+from NePhiCore.errors import DeviceMemoryError
 from NePhiCore.phantom import breathing_phantom
 from NePhiCore.registration import register
 from NePhiCore.settings import settings_for
@@ -35,7 +37,7 @@ def phantom(a_coarse_world):
 @pytest.fixture
 def device(monkeypatch):
     monkeypatch.setattr(
-        registration_module, "choose_device", lambda name: DEVICE if name == "cuda" else torch.device("cpu")
+        registration_module, "working_device", lambda name: DEVICE if name == "cuda" else torch.device("cpu")
     )
     with pretended_device(monkeypatch) as counts:
         yield counts
@@ -103,6 +105,39 @@ def test_an_initial_transform_goes_along(phantom, device):
     np.testing.assert_allclose(
         there.fixed_to_moving.displacement_ras_mm, here.fixed_to_moving.displacement_ras_mm, atol=0.05
     )
+
+
+def test_the_memory_of_the_device_is_counted(device):
+    before = device.bytes
+    there = torch.ones(1000, device=DEVICE)
+    seen, more = there[:10].view(2, 5), there + 1
+    assert device.bytes - before == 8000
+    del there, more
+    assert device.bytes - before == 4000 and device.most_bytes - before == 8000  # a view keeps all of it
+    del seen
+    assert device.bytes == before
+
+
+def test_less_memory_is_made_do_with(phantom, device, monkeypatch):
+    """Less than a run would take, enough for smaller parts: it goes on in those, to the same maps."""
+    usual = run(phantom, "cuda", "fast")
+    usual_bytes, device.most_bytes = device.most_bytes, 0
+    with monkeypatch.context() as patch:
+        patch.setattr(dense_evaluation, "DEVICE_CHUNK_POINTS", 512)
+        patch.setattr(lung_cells, "_DEVICE_VALUES", 1 << 18)
+        run(phantom, "cuda", "fast")
+    assert device.most_bytes < 0.9 * usual_bytes
+    device.limit_bytes = (device.most_bytes + usual_bytes) // 2
+    short = run(phantom, "cuda", "fast")
+    for map_name in ("fixed_to_moving", "moving_to_fixed"):
+        ours, theirs = (getattr(result, map_name).displacement_ras_mm for result in (short, usual))
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_too_little_memory_is_said(phantom, device):
+    device.limit_bytes = device.bytes + 100_000
+    with pytest.raises(DeviceMemoryError, match="--device cpu"):
+        run(phantom, "cuda", "fast")
 
 
 @pytest.mark.parametrize("preset", ["balanced", "accurate"])

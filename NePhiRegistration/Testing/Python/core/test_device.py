@@ -1,11 +1,21 @@
 """Choosing a device, and memory that runs out told in words."""
 
 import os
+import weakref
 
 import pytest
 import torch
 
-from NePhiCore.device import CPU, choose_device, forget_peak_memory, memory_errors_in_words, peak_memory_bytes
+from NePhiCore.device import (
+    CPU,
+    choose_device,
+    forget_peak_memory,
+    full_float32,
+    in_parts_that_fit,
+    memory_errors_in_words,
+    peak_memory_bytes,
+    working_device,
+)
 from NePhiCore.errors import DeviceError, DeviceMemoryError, InvalidVolumeError
 
 CUDA, MPS = torch.device("cuda"), torch.device("mps")
@@ -45,6 +55,71 @@ def test_a_device_that_is_not_there_is_told_with_those_that_are(machine, name, t
         choose_device(name)
     assert str(caught.value) == f"The device '{name}' is not available here; available: {available}. Use --device auto."
     assert caught.value.exit_code == 2
+
+
+@pytest.fixture
+def anew():
+    working_device.cache_clear()
+    yield
+    working_device.cache_clear()
+
+
+TOO_OLD = "CUDA error: no kernel image is available for execution on the device"
+
+
+@pytest.fixture
+def cuda_that_is_too_old(machine, monkeypatch, anew):
+    machine("cuda")
+    made = torch.ones
+
+    def ones(*sizes, device=CPU):
+        if device.type == "cuda":
+            raise RuntimeError(f"{TOO_OLD}\nCUDA kernel errors might be asynchronously reported.")
+        return made(*sizes, device=device)
+
+    monkeypatch.setattr(torch, "ones", ones)
+
+
+def test_a_device_that_computes_works(anew):
+    assert working_device("cpu") == CPU
+
+
+def test_auto_leaves_a_device_that_cannot_compute_and_says_so_once(cuda_that_is_too_old):
+    with pytest.warns(UserWarning, match="no kernel image.*computing on the CPU") as said:
+        assert [working_device("auto") for _ in range(3)] == [CPU] * 3
+    assert len(said) == 1
+
+
+def test_a_device_asked_for_by_name_that_cannot_compute_is_an_error(cuda_that_is_too_old):
+    with pytest.raises(DeviceError, match=f"'cuda' is there but cannot compute: {TOO_OLD}. Use --device cpu"):
+        working_device("cuda")
+
+
+SHORT_PRODUCTS = torch.backends.cuda.matmul, torch.backends.cudnn
+
+
+def allowed() -> list[bool]:
+    return [part.allow_tf32 for part in SHORT_PRODUCTS]
+
+
+@pytest.fixture(params=[True, False])
+def before(request):
+    usual = allowed()
+    for part in SHORT_PRODUCTS:
+        part.allow_tf32 = request.param
+    yield request.param
+    for part, value in zip(SHORT_PRODUCTS, usual):
+        part.allow_tf32 = value
+
+
+def test_products_keep_their_digits_and_the_program_s_choice_comes_back(before):
+    with pytest.raises(KeyError):
+        with full_float32(CUDA):
+            assert allowed() == [False, False]
+            raise KeyError
+    assert allowed() == [before, before]
+    with full_float32(CPU):
+        assert allowed() == [before, before]
 
 
 OUT_OF_MEMORY = {
@@ -116,6 +191,61 @@ def test_other_errors_pass_through_unchanged(error):
         with memory_errors_in_words(CUDA):
             raise error
     assert caught.value is error and error.__cause__ is None
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY.values(), ids=list(OUT_OF_MEMORY))
+def test_parts_are_halved_until_they_fit(error):
+    tried = []
+
+    def work(at_once: int) -> str:
+        tried.append(at_once)
+        if at_once > 30:
+            raise error
+        return "done"
+
+    assert in_parts_that_fit(work, 200, CPU) == "done"
+    assert tried == [200, 100, 50, 25]
+
+
+@pytest.mark.parametrize(("first", "last"), [(1 << 20, 1 << 12), (5, 1)])
+def test_parts_are_not_halved_for_ever(first, last):
+    tried = []
+
+    def work(at_once: int) -> None:
+        tried.append(at_once)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        in_parts_that_fit(work, first, CPU)
+    assert tried[0] == first and tried[-1] == last
+
+
+def test_what_did_not_fit_is_let_go_before_the_next_try():
+    """The error's traceback holds everything that the work had made."""
+    held = []
+
+    def work(at_once: int) -> int:
+        made = torch.ones(at_once)
+        alive = sum(reference() is not None for reference in held)
+        held.append(weakref.ref(made))
+        if at_once > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return alive
+
+    assert in_parts_that_fit(work, 4, CPU) == 0
+    assert len(held) == 3
+
+
+def test_another_error_is_not_tried_again():
+    tried = []
+
+    def work(at_once: int) -> None:
+        tried.append(at_once)
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(RuntimeError, match="illegal"):
+        in_parts_that_fit(work, 8, CPU)
+    assert tried == [8]
 
 
 def test_nothing_is_changed_where_nothing_fails():

@@ -336,7 +336,7 @@ def test_the_regularity_is_weighted_by_what_the_images_do_not_share(similarity):
     chosen = settings(similarity=similarity, regularity="diffusion", regularity_weight=3.0, enclosed_tissue_weight=0.0)
     direction = Direction(chosen, 2000, None, torch.Generator().manual_seed(0))
     there = partial(map_points, maps.fixed_to_moving, code=maps.code)
-    parts_of_loss = direction.loss(there, there, scale, ScaledPair(image, image))
+    parts_of_loss = direction.loss(there, there, ScaledPair(image, image), scale.regularity)
     alike, regularity, whole = (float(part.detach()) for part in parts_of_loss)
     rho = 1 - 2 * alike
     factor = (1 - rho**2) / rho if similarity == "local_ncc" else 1.0
@@ -373,7 +373,7 @@ def test_recorded_steps_lead_where_the_steps_lead(pairs, monkeypatch):
         plain = optimise(start(), pairs, settings(optimise=mode))
         with monkeypatch.context() as patch, warnings.catch_warnings():
             warnings.simplefilter("error")
-            patch.setattr(optimisation_module, "cuda_recording", recording)
+            patch.setattr(optimisation_module, "CudaRecorder", lambda: recording)
             patch.setattr(optimisation_module, "_can_record", lambda device: True)
             recorded = optimise(start(), pairs, settings(optimise=mode))
         assert len(replayed) > 15

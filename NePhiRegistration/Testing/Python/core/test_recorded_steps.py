@@ -72,6 +72,14 @@ class Refusing(Recorder):
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
 
+class FailingLater(Recorder):
+    """As where memory runs out when the recording is first repeated."""
+
+    def repeated(self, work, generators):
+        work()
+        raise RuntimeError("CUDA out of memory.")
+
+
 def walked(steps, arguments) -> list[list[float]]:
     return [[float(part) for part in steps(*each)] for each in arguments]
 
@@ -101,6 +109,7 @@ def test_few_steps_are_not_recorded():
         (SamePointsAgain(), "led elsewhere"),
         (SlightlyAside(), "led elsewhere"),
         (Refusing(), r"could not be recorded \(operation not permitted when stream is capturing\)"),
+        (FailingLater(), r"could not be recorded \(CUDA out of memory.\)"),
     ],
 )
 def test_a_recording_that_cannot_be_trusted_is_said_and_not_used(recorder, reason):
