@@ -16,14 +16,22 @@ from .cases import BenchmarkPair, find_pairs, phantom_pair
 from .history import add_session, read_sessions, slower_than_before
 from .machine import Machine, this_machine
 from .measurements import Measurement
-from .nephi_runs import SIZES, measure_paper, measure_presets, measure_scaling
+from .nephi_runs import SIZES, measure_paper, measure_presets, measure_scaling, measure_warm
 from .operations import count_steps
 from .peers import PEERS, measure_peer
 from .plots import plot_accuracy_against_time
-from .report import accuracy_table, floors_table, machine_line, scaling_table, steps_table, write_section
+from .report import (
+    accuracy_table,
+    floors_table,
+    machine_line,
+    scaling_table,
+    steps_table,
+    warm_table,
+    write_section,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("presets", "floors", "scaling", "paper", "peers")
+PARTS = ("presets", "warm", "floors", "scaling", "paper", "peers")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pairs = _chosen(find_pairs(options.data.resolve()), options.pairs) or [phantom_pair(Path(folder))]
         print(f"pairs: {', '.join(pair.name for pair in pairs)}; {options.threads} threads", flush=True)
         measured = [_told(m) for m in _measurements(pairs, options)]
+        warm = [_told(m) for m in _warm(pairs, options)]
         scaling = [(quantity, _told(m)) for quantity, m in _scaling(pairs[0], options)]
         floors = [
             (preset, count_steps(pairs[0], settings_for(preset, device="cpu")))
@@ -41,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "floors" in options.parts
         ]
     history = options.output / "benchmarks-history.jsonl"
-    session = add_session(history, machine, [*measured, *(m for _, m in scaling)], __version__)
+    session = add_session(history, machine, [*measured, *warm, *(m for _, m in scaling)], __version__)
     when = session["when"][:10]
-    if measured or scaling:
-        _write_benchmarks(options.output, machine, when, measured, scaling)
+    if measured or warm or scaling:
+        _write_benchmarks(options.output, machine, when, measured, warm, scaling)
     if floors:
         alone = this_machine(threads=1)
         parts = [f"`{p}`, pair {pairs[0].name}:\n\n{floors_table(c, alone)}" for p, c in floors]
@@ -84,6 +93,12 @@ def _measurements(pairs: list[BenchmarkPair], options: argparse.Namespace) -> It
                 yield measure_peer(peer, pair, options.peers_python, options.threads, options.peer_runs)
 
 
+def _warm(pairs: list[BenchmarkPair], options: argparse.Namespace) -> Iterator[Measurement]:
+    if "warm" in options.parts:
+        for pair in pairs:
+            yield from (measure_warm(pair, preset, options.threads, options.runs) for preset in options.presets)
+
+
 def _scaling(pair: BenchmarkPair, options: argparse.Namespace) -> Iterator[tuple[str, Measurement]]:
     if "scaling" in options.parts:
         yield from measure_scaling(pair, "balanced", options.threads, options.runs, options.sizes)
@@ -96,7 +111,7 @@ def _told(m: Measurement) -> Measurement:
     return m
 
 
-def _write_benchmarks(folder: Path, machine: Machine, when: str, measured, scaling) -> None:
+def _write_benchmarks(folder: Path, machine: Machine, when: str, measured, warm, scaling) -> None:
     document = folder / "benchmarks.md"
     write_section(document, "machine", machine_line(machine, when))
     if measured:
@@ -104,6 +119,8 @@ def _write_benchmarks(folder: Path, machine: Machine, when: str, measured, scali
         plot_accuracy_against_time(picture, measured)
         write_section(document, "accuracy", f"{accuracy_table(measured)}\n\n![accuracy and time]({picture.name})")
         write_section(document, "steps", steps_table([m for m in measured if m.steps]))
+    if warm:
+        write_section(document, "warm", warm_table(warm))
     for quantity in dict.fromkeys(quantity for quantity, _ in scaling):
         of_one = [m for q, m in scaling if q == quantity]
         write_section(document, f"by {quantity}", scaling_table(quantity, of_one))

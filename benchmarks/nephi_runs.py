@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from .accuracy import accuracy_of
 from .cases import BenchmarkPair, resized_pair
-from .measurements import Measurement, summarised
+from .measurements import Measurement, Run, summarised
 from .processes import run_process
 
 SIZES = (64, 128, 256, 384, 512)
@@ -42,6 +43,24 @@ def measure_paper(pair: BenchmarkPair, threads: int, iterations: int = 150) -> M
         done = [run_process(command, threads, report)]
         accuracy = accuracy_of(transform, pair) if transform.exists() else {}
     return summarised("paper's recipe", pair.name, done, {"iterations": iterations, "threads": threads}, accuracy)
+
+
+def measure_warm(pair: BenchmarkPair, preset: str, threads: int, runs: int, device: str = "auto") -> Measurement:
+    """Registrations in a process that has made one already; their seconds and memory are those that it tells."""
+    with tempfile.TemporaryDirectory() as folder:
+        transform, report = Path(folder, "transform.h5"), Path(folder, "report.json")
+        files = map(str, (pair.fixed, pair.moving, transform, report))
+        options = ["--preset", preset, "--runs", str(runs), "--device", device]
+        process = run_process([sys.executable, "-m", "benchmarks.warm_runs", *files, *options], threads, report)
+        if process.failed is not None:
+            return summarised(f"NePhi {preset}, warm", pair.name, [process], {"preset": preset, "threads": threads})
+        told = json.loads(report.read_text(encoding="utf-8"))
+        accuracy = accuracy_of(transform, pair)
+    settings = {"preset": preset, "threads": threads, "device": told["device"]}
+    steps = {"first": told["first_seconds"], **told["seconds_by_step"]}
+    bytes_, alone = max(told["peak_bytes"], told["reserved_bytes"]), process.cpu_seconds / (runs + 1)
+    done = [Run(seconds, alone, bytes_, steps) for seconds in told["seconds"]]
+    return summarised(f"NePhi {preset}, warm", pair.name, done, settings, accuracy)
 
 
 def measure_presets(pairs: Sequence[BenchmarkPair], presets: Sequence[str], threads: int, runs: int):

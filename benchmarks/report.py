@@ -61,6 +61,20 @@ def _accuracy_row(m: Measurement) -> list[str]:
     ]
 
 
+def warm_table(measurements: Sequence[Measurement]) -> str:
+    """The first registration of a process beside those that follow, and the steps of these."""
+    names = [name for name in dict.fromkeys(step for m in measurements for step in m.steps) if name != "first"]
+    header = ("method", "pair", "device", "TRE mean mm", "first s", "then s", "memory GB", *names)
+    return table(header, [_warm_row(m, names) for m in measurements if not m.failed])
+
+
+def _warm_row(m: Measurement, steps: Sequence[str]) -> list[str]:
+    error_mm = m.accuracy.get("tre_mean_mm", math.nan)
+    then = f"{m.seconds:.2f} ± {50 * m.spread:.0f} %"
+    figures = [f"{error_mm:.2f}", f"{m.steps['first']:.2f}", then, f"{m.peak_bytes / 1e9:.2f}"]
+    return [m.name, m.pair, str(m.settings["device"]), *figures, *(f"{m.steps.get(name, 0.0):.3f}" for name in steps)]
+
+
 def steps_table(measurements: Sequence[Measurement]) -> str:
     """Wall seconds of each step of the command, a column each."""
     names = list(dict.fromkeys(step for m in measurements for step in m.steps))

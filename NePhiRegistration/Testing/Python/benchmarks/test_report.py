@@ -6,7 +6,15 @@ from benchmarks.machine import Machine
 from benchmarks.measurements import Run, summarised
 from benchmarks.operations import StepCount
 from benchmarks.plots import mean_points, plot_accuracy_against_time
-from benchmarks.report import accuracy_table, floors_table, scaling_table, steps_table, table, write_section
+from benchmarks.report import (
+    accuracy_table,
+    floors_table,
+    scaling_table,
+    steps_table,
+    table,
+    warm_table,
+    write_section,
+)
 
 MACHINE = Machine("a processor", 4, 2, "a system", "3.12", "2.9", matmul_gflops=100.0, copy_gb_s=20.0)
 ACCURACY = {"tre_mean_mm": 1.234, "tre_median_mm": 0.9, "tre_p95_mm": 3.0, "folds_percent": 0.0}
@@ -76,3 +84,12 @@ def test_a_point_of_the_plot_is_the_mean_over_all_pairs_and_a_tool_that_lacks_on
     assert points == [("NePhi fast", 6.0, pytest.approx(1.234))]
     plot_accuracy_against_time(tmp_path / "plot.png", both)
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_first_registration_of_a_process_stands_beside_those_that_follow():
+    runs = [Run(seconds, 4.0, 500_000_000, {"first": 3.0, "encoding": 0.2}) for seconds in (0.9, 1.0, 1.1)]
+    one = summarised("NePhi fast, warm", "d1", runs, {"device": "a GPU"}, ACCURACY)
+    failed = measured(failed="exit 1: no lungs")
+    header, _, row = cells(warm_table([one, failed]))
+    assert header[-1] == "encoding"
+    assert row == ["NePhi fast, warm", "d1", "a GPU", "1.23", "3.00", "1.00 ± 10 %", "0.50", "0.200"]

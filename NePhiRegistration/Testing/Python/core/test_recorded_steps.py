@@ -8,7 +8,7 @@ import warnings
 import pytest
 import torch
 
-from NePhiCore.recorded_steps import CHECKED, WARM_UP, RecordedSteps
+from NePhiCore.recorded_steps import CHECKED, WARM_UP, CudaRecorder, RecordedSteps
 
 
 class Walk:
@@ -130,3 +130,38 @@ def test_what_only_rounds_differently_is_trusted():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         walked(Walk().steps(Rounding()), [ONE] * 6)
+
+
+def walk_on_a_gpu(record, waits=False) -> tuple[list[list[float]], torch.Tensor]:
+    """Ten steps with two kinds of arguments, as they are where there is nothing that records."""
+    place, generator = torch.zeros(5, device="cuda"), torch.Generator("cuda").manual_seed(3)
+
+    def step(pull):
+        place.add_(pull * torch.rand(5, generator=generator, device="cuda"))
+        if waits:
+            float(place.sum())
+        return [place.sum(), place.square().mean()]
+
+    with torch.cuda.stream(torch.cuda.Stream()):
+        steps = RecordedSteps(step, [place], [generator], record()) if record else step
+        pulls = [torch.tensor(pull, device="cuda") for pull in (1.0, 2.0)]
+        return walked(steps, [(pull,) for pull in pulls for _ in range(5)]), place
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_recorded_steps_lead_where_the_steps_lead():
+    plain, expected = walk_on_a_gpu(None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recorded, place = walk_on_a_gpu(CudaRecorder)
+    assert recorded == plain
+    assert torch.equal(place, expected)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_a_step_that_waits_goes_on_as_it_is():
+    plain, expected = walk_on_a_gpu(None, waits=True)
+    with pytest.warns(UserWarning, match="could not be recorded"):
+        recorded, place = walk_on_a_gpu(CudaRecorder, waits=True)
+    assert recorded == plain
+    assert torch.equal(place, expected)
