@@ -57,6 +57,11 @@ class NePhiPreflightTest(unittest.TestCase):
         self.assertIn("Air in the chest: fixed about 1.4 l, moving about 2.0 l.", self.texts("info", *pair))
         self.assertRegex(self.texts("info", *pair), r"Expect .* minutes? .*; \d+\.\d GB of memory")
 
+    def test_the_memory_of_a_gpu_is_told_where_one_may_compute(self):
+        pair = add_chest("exhale", 55), add_chest("inhale", 62)
+        self.assertRegex(self.texts("info", *pair), r"GB of memory.*; of a GPU's 0\.5 GB\.")
+        self.assertNotIn("GPU's", self.texts("info", *pair, device="cpu"))
+
     def test_swapped_breathing_states_are_noticed(self):
         self.assertIn("may be swapped", self.texts("warning", add_chest("inhale", 62), add_chest("exhale", 55)))
 
@@ -137,6 +142,30 @@ class NePhiEstimateTest(unittest.TestCase):
             matrix[:3, :3] = scale[:3, :3][:, [2 - axes[2 - n] for n in range(3)]]
             volume = Volume(turned, ImageGeometry(turned.shape, matrix), "chest")
             self.assertAlmostEqual(air_litres(volume), litres_of(58), delta=0.03)
+
+    def test_memory_is_near_what_was_measured(self):
+        """GB at most of the process that computes, `fast`, by image size, type and lung function; two cores, Linux."""
+        small, large = (150, 128, 158), (300, 512, 512)
+        measured_gb = {
+            (small, np.int16, False): 0.97,
+            (small, np.int16, True): 0.98,
+            (large, np.int16, False): 1.96,
+            (large, np.int16, True): 2.84,
+            (large, np.float32, False): 2.42,
+            (large, np.float32, True): 3.28,
+            ((600, 512, 512), np.int16, False): 3.10,
+            ((600, 512, 512), np.int16, True): 4.83,
+        }
+        for (shape, kind, lung_function), gigabytes in measured_gb.items():
+            hu = np.broadcast_to(np.zeros((), kind), shape)
+            expected = estimated_bytes(hu, hu, lung_function=lung_function) / 1e9
+            self.assertLess(abs(expected / gigabytes - 1), 0.1, (shape, kind, lung_function))
+
+    def test_seconds_are_near_what_was_measured(self):
+        """CPU seconds of the command on pair d1, two cores."""
+        for preset, seconds in {"fast": 10.2, "balanced": 39.8, "accurate": 113.2}.items():
+            expected = estimated_seconds(2 * 150 * 128 * 158, settings_for(preset))
+            self.assertLess(abs(expected / seconds - 1), 0.1, preset)
 
     def test_more_of_anything_takes_longer_and_more_memory(self):
         fast, balanced, accurate = (settings_for(name) for name in ("fast", "balanced", "accurate"))
