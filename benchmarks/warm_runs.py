@@ -33,17 +33,18 @@ def register_again_and_again(
         The last result; and "first_seconds", "seconds" of each of the others, medians of their steps, the most memory
         of the process, or that its tensors had of a GPU, "reserved" what was free between them too; and the device.
     """
-    device = working_device(settings.device)
     masks = {"fixed_lungs": find_lungs(fixed), "moving_lungs": find_lungs(moving)}
-    model = load_checkpoint(default_model_path())
     seconds, steps = [], []
+    start = time.perf_counter()
+    device, model = working_device(settings.device), load_checkpoint(default_model_path())
     for number in range(runs + 1):
         if number == 1:
             forget_peak_memory(device)
-        start = time.perf_counter()
         result = register(fixed, moving, settings, model=model, **masks)
-        seconds.append(time.perf_counter() - start)  # both fields are arrays of the CPU: nothing is still to come
+        now = time.perf_counter()  # both fields are arrays of the CPU: nothing is still to come
+        seconds.append(now - start)
         steps.append(result.seconds_by_step)
+        start = now
     return result, {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "first_seconds": seconds[0],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -94,23 +94,6 @@ def in_parts_that_fit(work: Callable[[int], _Made], at_once: int, device: torch.
             torch.cuda.empty_cache()
         at_once //= 2
     return work(at_once)
-
-
-@contextmanager
-def full_float32(device: torch.device) -> Iterator[None]:
-    """On a CUDA device: products of float32 keep all their digits, whatever the program around has chosen.
-
-    Ten bits, as TF32 has, are too few for positions and for densities.
-    """
-    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn] if device.type == "cuda" else []
-    before = [setting.allow_tf32 for setting in settings]
-    try:
-        for setting in settings:
-            setting.allow_tf32 = False
-        yield
-    finally:
-        for setting, allowed in zip(settings, before):
-            setting.allow_tf32 = allowed
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import copy
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
@@ -116,16 +116,17 @@ def _stream_of_its_own(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    if not hasattr(_of_this_thread, "stream"):
-        _of_this_thread.stream = torch.cuda.Stream(device)
-    outside, stream = torch.cuda.current_stream(device), _of_this_thread.stream
+    outside, stream = torch.cuda.current_stream(device), getattr(_of_this_thread, "stream", None)
+    if stream is None or stream.device != outside.device:
+        stream = _of_this_thread.stream = torch.cuda.Stream(device)
     stream.wait_stream(outside)
     try:
         with torch.cuda.stream(stream):
             yield
     finally:
         outside.wait_stream(stream)
-        torch.cuda.empty_cache()  # the recordings' memory, which nothing else can have
+        with suppress(RuntimeError):  # before torch 2.8 it fails where a recording has; there is nothing to tidy then
+            torch.cuda.empty_cache()  # the recordings' memory, which nothing else can have
 
 
 def _optimised(

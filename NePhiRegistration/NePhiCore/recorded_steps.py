@@ -99,6 +99,7 @@ class RecordedSteps:
 
     def _go_on_without(self, reason: str) -> None:
         self._can_record = False
+        del self._record  # and with it the memory of what it has recorded
         warnings.warn(f"A step of the optimisation {reason}. It goes on unrecorded, which is slower.", stacklevel=4)
 
     def _snapshot(self) -> _Snapshot:
@@ -140,11 +141,12 @@ class CudaRecorder:
         Raises:
             RuntimeError: the call waits for the device, or does something else that cannot be recorded.
         """
-        states = [generator.get_state() for generator in generators]
+        drawn_from = [*generators, torch.cuda.default_generators[torch.cuda.current_device()]]
+        states = [generator.get_state() for generator in drawn_from]
         try:
             graph, results = self._recorded(work, generators)
         except BaseException:
-            for generator, state in zip(generators, states):
+            for generator, state in zip(drawn_from, states):
                 _forget_the_recording(generator, state)
             raise
         self._newest = graph  # the one before had to live until now: the last of a pool takes the pool along

@@ -14,7 +14,7 @@ from . import __version__
 from .checkpoint import LoadedModel, load_checkpoint
 from .coordinate_network import CoordinateNetwork
 from .dense_evaluation import evaluate_map
-from .device import full_float32, memory_errors_in_words, working_device
+from .device import memory_errors_in_words, working_device
 from .displacement_field import DisplacementField
 from .enclosed_tissue import HU_WINDOW as TISSUE_WINDOW
 from .encoder import SEARCH_SIZE
@@ -110,7 +110,7 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
     with memory_errors_in_words(), clock.step("lungs"):
         fixed_lungs, moving_lungs = side_by_side(_lungs_of, (fixed, fixed_lungs), (moving, moving_lungs))
     stop_if_cancelled()
-    with memory_errors_in_words(device), one_thread_beside(device), full_float32(device):
+    with memory_errors_in_words(device), one_thread_beside(device):
         with clock.step("preparation"):
             model = model or load_checkpoint(default_model_path())
             network = model.model.to(device)

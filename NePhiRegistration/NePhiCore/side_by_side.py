@@ -80,8 +80,11 @@ def _make_all(pool: ThreadPoolExecutor, helpers: int, *calls: Callable[[], _Made
     make(*first)
     make_the_rest()
     wait(others)
-    if failed:
-        raise failed[min(failed)]
+    try:
+        if failed:
+            raise failed[min(failed)]
+    finally:
+        failed.clear()  # an error and the frame that it is raised in would keep each other, and all that was made
     return [made[number] for number in range(len(calls))]
 
 

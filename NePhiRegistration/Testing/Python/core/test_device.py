@@ -10,7 +10,6 @@ from NePhiCore.device import (
     CPU,
     choose_device,
     forget_peak_memory,
-    full_float32,
     in_parts_that_fit,
     memory_errors_in_words,
     peak_memory_bytes,
@@ -93,33 +92,6 @@ def test_auto_leaves_a_device_that_cannot_compute_and_says_so_once(cuda_that_is_
 def test_a_device_asked_for_by_name_that_cannot_compute_is_an_error(cuda_that_is_too_old):
     with pytest.raises(DeviceError, match=f"'cuda' is there but cannot compute: {TOO_OLD}. Use --device cpu"):
         working_device("cuda")
-
-
-SHORT_PRODUCTS = torch.backends.cuda.matmul, torch.backends.cudnn
-
-
-def allowed() -> list[bool]:
-    return [part.allow_tf32 for part in SHORT_PRODUCTS]
-
-
-@pytest.fixture(params=[True, False])
-def before(request):
-    usual = allowed()
-    for part in SHORT_PRODUCTS:
-        part.allow_tf32 = request.param
-    yield request.param
-    for part, value in zip(SHORT_PRODUCTS, usual):
-        part.allow_tf32 = value
-
-
-def test_products_keep_their_digits_and_the_program_s_choice_comes_back(before):
-    with pytest.raises(KeyError):
-        with full_float32(CUDA):
-            assert allowed() == [False, False]
-            raise KeyError
-    assert allowed() == [before, before]
-    with full_float32(CPU):
-        assert allowed() == [before, before]
 
 
 OUT_OF_MEMORY = {

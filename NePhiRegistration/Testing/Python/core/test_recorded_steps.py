@@ -4,6 +4,7 @@ The recordings here are made on the CPU: results that stay in the same memory, a
 """
 
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -122,6 +123,16 @@ def test_a_recording_that_cannot_be_trusted_is_said_and_not_used(recorder, reaso
     assert torch.equal(plain.place, recorded.place)
 
 
+def test_one_that_is_not_used_gives_its_memory_back():
+    recorder = FailingLater()
+    recorded, kept = Walk(), weakref.ref(recorder)
+    steps = recorded.steps(recorder)
+    del recorder
+    with pytest.warns(UserWarning, match="could not be recorded"):
+        walked(steps, [ONE] * 4)
+    assert kept() is None
+
+
 def test_what_only_rounds_differently_is_trusted():
     class Rounding(Recorder):
         def repeated(self, work, generators):
@@ -133,8 +144,8 @@ def test_what_only_rounds_differently_is_trusted():
 
 
 def walk_on_a_gpu(record, waits=False) -> tuple[list[list[float]], torch.Tensor]:
-    """Ten steps with two kinds of arguments, as they are where there is nothing that records."""
-    place, generator = torch.zeros(5, device="cuda"), torch.Generator("cuda").manual_seed(3)
+    """Steps with two kinds of arguments, one of which changes on the way; as they are where nothing records."""
+    generator = torch.Generator("cuda").manual_seed(3)
 
     def step(pull):
         place.add_(pull * torch.rand(5, generator=generator, device="cuda"))
@@ -143,9 +154,14 @@ def walk_on_a_gpu(record, waits=False) -> tuple[list[list[float]], torch.Tensor]
         return [place.sum(), place.square().mean()]
 
     with torch.cuda.stream(torch.cuda.Stream()):
+        place = torch.zeros(5, device="cuda")
         steps = RecordedSteps(step, [place], [generator], record()) if record else step
-        pulls = [torch.tensor(pull, device="cuda") for pull in (1.0, 2.0)]
-        return walked(steps, [(pull,) for pull in pulls for _ in range(5)]), place
+        first, second = (torch.tensor(pull, device="cuda") for pull in (1.0, 2.0))
+        told = walked(steps, [(first,)] * 5)
+        first.fill_(3.0)
+        told += walked(steps, [(first,)] * 3 + [(second,)] * 5)
+        torch.cuda.synchronize()
+        return told, place
 
 
 @pytest.mark.gpu

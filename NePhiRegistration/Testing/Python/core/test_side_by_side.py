@@ -1,6 +1,9 @@
 """Two calls at once: in order, with the caller's state of torch, which is left as it was."""
 
+import contextlib
+import gc
 import threading
+import weakref
 
 import pytest
 import torch
@@ -20,6 +23,25 @@ def test_results_come_in_order_and_the_threads_are_the_callers_again(threads):
     assert side_by_side(lambda a, b: a - b, (5, 3), (1, 7)) == [2, -6]
     assert torch.get_num_threads() == threads
     assert torch.ones(200_000).sum() == 200_000
+
+
+def test_what_was_made_is_let_go_at_once_where_another_call_fails(threads):
+    made = []
+
+    def make(fails):
+        if fails:
+            raise ValueError("no")
+        tensor = torch.ones(3)
+        made.append(weakref.ref(tensor))
+        return tensor
+
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            side_by_side(make, (False,), (True,))
+        assert [reference() for reference in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_they_run_at_once_each_with_its_share(threads):
