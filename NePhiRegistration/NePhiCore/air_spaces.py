@@ -61,7 +61,9 @@ def find_lung_air(hu: np.ndarray, body: np.ndarray, grid: Morphology, name: str)
     """
     excluded = grid.dilate(find_airways(hu, grid), _WALL_MM) | _find_padding(hu, grid)
     empty = (hu < LUNG_HU) & ~excluded
-    seeds = grid.label(grid.erode(empty, _NECK_MM), minimum_ml=0.3)
+    # Of coarse voxels at least one: less would tell nothing apart.
+    neck_mm = max(_NECK_MM, min(grid.spacing_mm))
+    seeds = grid.label(grid.erode(empty, neck_mm), minimum_ml=0.3)
     joined = grid.label(grid.erode(empty, _THREAD_MM))
     lung_seeds, other_seeds = _sort_air_spaces(hu, seeds, joined, _enclosed_share(body, seeds), grid)
     if not lung_seeds.any():

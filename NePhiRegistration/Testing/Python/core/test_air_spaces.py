@@ -18,9 +18,9 @@ def body_with(**spaces) -> np.ndarray:
     return hu
 
 
-def lung_air(hu: np.ndarray):
+def lung_air(hu: np.ndarray, grid: Morphology = GRID):
     body = hu[::2, ::2, ::2] > -300
-    return find_lung_air(hu, body, GRID, "fixed")
+    return find_lung_air(hu, body, grid, "fixed")
 
 
 def test_two_lungs():
@@ -38,6 +38,14 @@ def test_even_gas_is_no_lung():
 def test_air_that_is_open_to_the_side_is_no_lung():
     beside = np.s_[:, :, 75:]
     air = lung_air(body_with(right=(RIGHT, -850), beside=(beside, -900)))
+    assert air.mask[RIGHT].all() and not air.mask[beside].any()
+
+
+@pytest.mark.parametrize("spacing_mm", [(2.0, 2.0, 2.0), (5.0, 4.0, 4.7)])
+def test_a_chest_wall_with_a_hole_of_one_voxel_parts_the_lung_from_the_air_outside(spacing_mm):
+    beside, hole = np.s_[:, :, 75:], np.s_[23, 20, 70:75]
+    hu = body_with(right=(RIGHT, -850), beside=(beside, -900), hole=(hole, -500))
+    air = lung_air(hu, Morphology(spacing_mm))
     assert air.mask[RIGHT].all() and not air.mask[beside].any()
 
 
