@@ -20,6 +20,11 @@ def test_time_memory_and_steps_of_a_process_are_its_own(tmp_path):
     assert run.steps == {"encoding": 1.5}
 
 
+def test_the_memory_of_the_one_that_starts_it_is_not_its_own():
+    held = bytearray(b"1") * 400_000_000
+    assert run_process(python("pass"), 1).peak_bytes < 100_000_000 < len(held)
+
+
 def test_a_process_knows_how_many_threads_it_may_use():
     code = "import os, sys; sys.exit(os.environ['OMP_NUM_THREADS'] != '3')"
     assert run_process(python(code), 3).failed is None
