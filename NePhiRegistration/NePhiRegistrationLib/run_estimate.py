@@ -27,9 +27,9 @@ def estimated_seconds(voxels: int, settings: RegistrationSettings) -> float:
         voxels: of both volumes together.
         settings: what the user chose.
     """
-    # Of a step three fifths are work on these points, the rest is that of the regularity.
+    # Of a step two fifths are work on these points, the rest is that of the regularity.
     points = settings.similarity_sampling_ratio / _USUAL.similarity_sampling_ratio
-    steps = settings.iterations * _STEP_S[settings.optimise] * (0.4 + 0.6 * points)
+    steps = settings.iterations * _STEP_S[settings.optimise] * (0.6 + 0.4 * points)
     return _START_S + steps + _SECONDS_A_VOXEL * voxels
 
 
