@@ -128,7 +128,7 @@ class CudaRecorder:
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
-        self._newest: torch.cuda.CUDAGraph | None = None
+        self._graphs: list[torch.cuda.CUDAGraph] = []
 
     def __call__(
         self, work: Work, generators: Sequence[torch.Generator]
@@ -149,7 +149,8 @@ class CudaRecorder:
             for generator, state in zip(drawn_from, states):
                 _forget_the_recording(generator, state)
             raise
-        self._newest = graph  # the one before had to live until now: the last of a pool takes the pool along
+        self._graphs.append(graph)
+        del self._graphs[:-1]  # not before: the last of a pool takes the pool along
         return graph.replay, results
 
     def _recorded(
