@@ -15,7 +15,7 @@ _SECONDS_A_VOXEL = 0.15e-6
 _BASE_BYTES = 0.95e9
 # What is computed on the images' grids, beside the volumes themselves; and for the lung function.
 _BYTES_A_VOXEL, _MORE_BYTES_A_VOXEL = 5.0, 5.5
-# Of a GPU, whatever the images are: the tensors alive at once and the libraries' work space. Counted, not yet measured.
+# Of a GPU, much the same for all images: the tensors alive at once, and the libraries' work space. Not yet measured.
 GPU_BYTES = 0.55e9
 _USUAL = RegistrationSettings()
 
