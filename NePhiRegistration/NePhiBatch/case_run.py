@@ -145,7 +145,7 @@ def _draw(folder: Path, log: RunLog, products: Products, report: dict) -> None:
 
     fixed, moving = products.pair.fixed, products.pair.moving
     folds = products.folds if report["jacobian"]["folds_any_one_sided"] else None
-    lungs, response = products.result.fixed_lungs, products.lung_function.parametric_response
+    lungs, response = products.result.fixed_lungs, products.lung_function.parametric_response.whole()
     try:
         write_case_pictures(folder, fixed, moving, products.warped, products.determinant, lungs, folds, response)
     except Exception as error:

@@ -7,15 +7,15 @@ Slicer) does. ITK would leave a point outside the grid where it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from .blocks_at_once import made_of_blocks
 from .errors import InvalidTransformError, InvalidVolumeError
 from .geometry import ImageGeometry, transform_points
 from .volume import Volume
-from .voxel_reading import Block, block_points, blocks, is_inside, read_block, read_nearest, read_trilinear
+from .voxel_reading import Block, block_points, is_inside, read_block, read_nearest, read_trilinear
 
 AIR_HU = -1000.0
 _POINTS_AT_ONCE = 1_000_000
@@ -89,9 +89,8 @@ def displacement_in_block(field: DisplacementField, geometry: ImageGeometry, blo
 
 def sample_on(field: DisplacementField, geometry: ImageGeometry) -> DisplacementField:
     """The same field on another grid."""
-    displacement = np.empty((*geometry.shape_kji, 3), np.float32)
-    for block in blocks(geometry.shape_kji):
-        displacement[block] = displacement_in_block(field, geometry, block)
+    shape = *geometry.shape_kji, 3
+    displacement = made_of_blocks(shape, np.float32, lambda block: displacement_in_block(field, geometry, block))
     return DisplacementField(displacement, geometry)
 
 
@@ -99,12 +98,14 @@ def compose(outer: DisplacementField, inner: DisplacementField) -> DisplacementF
     """The field of p -> outer(inner(p)), on the grid of ``inner``; outside its own grid ``outer`` repeats its edge."""
     geometry = inner.geometry
     to_outer_ijk = outer.geometry.ras_to_ijk @ geometry.ijk_to_ras
-    displacement = np.empty((*geometry.shape_kji, 3), np.float32)
-    for block in blocks(geometry.shape_kji):
+
+    def composed(block: Block) -> np.ndarray:
         first = inner.displacement_ras_mm[block]
         then_ijk = _mapped_ijk(block_points(to_outer_ijk, block), first, outer.geometry)
-        displacement[block] = first + read_trilinear(outer.displacement_ras_mm, then_ijk)
-    return DisplacementField(displacement, geometry)
+        both: np.ndarray = first + read_trilinear(outer.displacement_ras_mm, then_ijk)
+        return both
+
+    return DisplacementField(made_of_blocks((*geometry.shape_kji, 3), np.float32, composed), geometry)
 
 
 def inverse_consistency_mm(
@@ -132,13 +133,15 @@ def warp_volume(
     """
     fill = max(AIR_HU, float(moving.hu.min())) if fill is None else fill
     is_whole = np.issubdtype(moving.hu.dtype, np.integer) and float(fill).is_integer()
-    warped = np.empty(geometry.shape_kji, np.int16 if is_whole else np.float32)
     limits = np.iinfo(np.int16)
-    for block, moving_ijk in _moving_ijk_in_blocks(moving.geometry, field, geometry):
+
+    def warped(block: Block) -> np.ndarray:
+        moving_ijk = moving_ijk_in_block(field, geometry, block, moving.geometry)
         values = read_trilinear(moving.hu, moving_ijk)
         values[~is_inside(moving.geometry.shape_kji, moving_ijk)] = fill
-        warped[block] = np.rint(values).clip(limits.min, limits.max) if is_whole else values
-    return warped
+        return np.rint(values).clip(limits.min, limits.max) if is_whole else values
+
+    return made_of_blocks(geometry.shape_kji, np.int16 if is_whole else np.float32, warped)
 
 
 def warp_mask(
@@ -154,19 +157,14 @@ def warp_mask(
             f"The moving mask has shape {moving_mask.shape}, its image {moving_geometry.shape_kji}; "
             "they must be on the same grid."
         )
-    warped = np.empty(geometry.shape_kji, bool)
-    for block, moving_ijk in _moving_ijk_in_blocks(moving_geometry, field, geometry):
+
+    def warped(block: Block) -> np.ndarray:
+        moving_ijk = moving_ijk_in_block(field, geometry, block, moving_geometry)
         inside = is_inside(moving_geometry.shape_kji, moving_ijk)
-        warped[block] = inside & (read_nearest(moving_mask, moving_ijk) > 0)
-    return warped
+        marked: np.ndarray = inside & (read_nearest(moving_mask, moving_ijk) > 0)
+        return marked
 
-
-def _moving_ijk_in_blocks(
-    moving_geometry: ImageGeometry, field: DisplacementField, geometry: ImageGeometry
-) -> Iterator[tuple[Block, np.ndarray]]:
-    """Yield each block of the fixed grid with the moving voxel indices (k, j, i, 3) that its voxels map to."""
-    for block in blocks(geometry.shape_kji):
-        yield block, moving_ijk_in_block(field, geometry, block, moving_geometry)
+    return made_of_blocks(geometry.shape_kji, bool, warped)
 
 
 def moving_ijk_in_block(

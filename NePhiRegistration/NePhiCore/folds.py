@@ -14,6 +14,7 @@ from itertools import product
 
 import numpy as np
 
+from .blocks_at_once import made_of_blocks
 from .displacement_field import DisplacementField, displacement_in_block
 from .errors import InvalidVolumeError
 from .geometry import ImageGeometry
@@ -63,14 +64,16 @@ def jacobian_determinant(field: DisplacementField) -> np.ndarray:
 
 def determinant_on(field: DisplacementField, geometry: ImageGeometry) -> np.ndarray:
     """Central determinant (K, J, I) float32 of the field sampled on another grid."""
-    determinant = np.empty(geometry.shape_kji, np.float32)
-    for block, edges in _edges_in_blocks(field, geometry):
-        determinant[block] = _central(edges, geometry)
-    return determinant
+    return made_of_blocks(geometry.shape_kji, np.float32, lambda block: determinant_in_block(field, geometry, block))
 
 
-def one_sided_determinants_minimum(field: DisplacementField, geometry: ImageGeometry | None = None) -> np.ndarray:
-    """The smallest of the eight determinants of forward and backward differences at each voxel.
+def determinant_in_block(field: DisplacementField, geometry: ImageGeometry, block: Block) -> np.ndarray:
+    """A block (k, j, i) of ``determinant_on``."""
+    return _central(_edges_in_block(field, geometry, block), geometry)
+
+
+def one_sided_minimum_in_block(field: DisplacementField, geometry: ImageGeometry, block: Block) -> np.ndarray:
+    """The smallest of the eight determinants of forward and backward differences at each voxel of a block.
 
     A map is free of folds on its grid only where all of them are positive; central differences
     skip the voxel itself and miss a checkerboard (Liu et al., IJCV 2024, "digital diffeomorphism").
@@ -78,21 +81,22 @@ def one_sided_determinants_minimum(field: DisplacementField, geometry: ImageGeom
 
     Args:
         field: the displacement field.
-        geometry: grid to sample the field on first; None is its own.
+        geometry: grid to sample the field on first.
+        block: of that grid.
 
     Returns:
-        (K, J, I) float32.
+        (k, j, i) float32.
     """
-    geometry = geometry or field.geometry
-    smallest = np.empty(geometry.shape_kji, np.float32)
-    for block, edges in _edges_in_blocks(field, geometry):
-        smallest[block] = _one_sided_minimum(edges, geometry)
-    return smallest
+    return _one_sided_minimum(_edges_in_block(field, geometry, block), geometry)
 
 
 def fold_mask(field: DisplacementField, geometry: ImageGeometry | None = None) -> np.ndarray:
-    """(K, J, I) bool: voxels where any of the eight one-sided determinants is <= 0."""
-    return one_sided_determinants_minimum(field, geometry) <= 0
+    """(K, J, I) bool: voxels where any of the eight one-sided determinants is <= 0; on the field's own grid or another.
+
+    Only the mask is kept: the determinants of a large image would take four times its memory.
+    """
+    grid = geometry or field.geometry
+    return made_of_blocks(grid.shape_kji, bool, lambda block: one_sided_minimum_in_block(field, grid, block) <= 0)
 
 
 def fold_statistics(
@@ -115,7 +119,7 @@ def fold_statistics(
         raise InvalidVolumeError("The mask has no voxel; determinants need a lung mask that is not empty.")
     per_block = [
         (_central(edges, geometry), _one_sided_minimum(edges, geometry))
-        for _, edges in _edges_in_blocks(field, geometry, mask)
+        for edges in _edges_in_mask(field, geometry, mask)
     ]
     central, smallest = (np.concatenate([np.ravel(values) for values in column]) for column in zip(*per_block))
     return _statistics(central, smallest)
@@ -148,26 +152,30 @@ def _statistics(central: np.ndarray, smallest: np.ndarray) -> FoldStatistics:
 _Edges = list[tuple[np.ndarray, np.ndarray]]
 
 
-def _edges_in_blocks(
-    field: DisplacementField, geometry: ImageGeometry, mask: np.ndarray | None = None
-) -> Iterator[tuple[Block, _Edges]]:
-    """Yield each block with its deformed voxel edges: (3, k, j, i), or (3, N) at the mask's voxels."""
+def _edges_in_mask(field: DisplacementField, geometry: ImageGeometry, mask: np.ndarray | None) -> Iterator[_Edges]:
+    """Yield the edges of each block with a marked voxel: (3, N) at those of the mask, (3, k, j, i) without one."""
     for block in blocks(geometry.shape_kji):
         inside = None if mask is None else np.asarray(mask[block], bool)
-        if inside is not None and not inside.any():
-            continue
-        wide, inner = with_rim(block, geometry.shape_kji)
-        displacement = np.ascontiguousarray(np.moveaxis(displacement_in_block(field, geometry, wide), -1, 0))
-        if inside is None:
-            trim = (slice(None), *inner)
-            sides = [(a[trim], b[trim]) for a, b in (_one_sided_differences(displacement, axis) for axis in (3, 2, 1))]
-        else:
-            sides = _one_sided_differences_at(displacement, inner, inside)
-        edges = []
-        for (backward, forward), of_voxel in zip(sides, geometry.ijk_to_ras[:3, :3].T.astype(np.float32)):
-            of_voxel = of_voxel.reshape(3, *[1] * (backward.ndim - 1))
-            edges.append((backward + of_voxel, forward + of_voxel))
-        yield block, edges
+        if inside is None or inside.any():
+            yield _edges_in_block(field, geometry, block, inside)
+
+
+def _edges_in_block(
+    field: DisplacementField, geometry: ImageGeometry, block: Block, inside: np.ndarray | None = None
+) -> _Edges:
+    """The deformed voxels' edges, (3, k, j, i), or (3, N) at the block's voxels that are marked."""
+    wide, inner = with_rim(block, geometry.shape_kji)
+    displacement = np.ascontiguousarray(np.moveaxis(displacement_in_block(field, geometry, wide), -1, 0))
+    if inside is None:
+        trim = (slice(None), *inner)
+        sides = [(a[trim], b[trim]) for a, b in (_one_sided_differences(displacement, axis) for axis in (3, 2, 1))]
+    else:
+        sides = _one_sided_differences_at(displacement, inner, inside)
+    edges = []
+    for (backward, forward), of_voxel in zip(sides, geometry.ijk_to_ras[:3, :3].T.astype(np.float32)):
+        of_voxel = of_voxel.reshape(3, *[1] * (backward.ndim - 1))
+        edges.append((backward + of_voxel, forward + of_voxel))
+    return edges
 
 
 def _one_sided_differences(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from .errors import InvalidVolumeError, OutputError
 from .geometry import ImageGeometry
 from .itk_bridge import geometry_of, itk_image, quiet_itk
-from .nifti_header import check_nifti
+from .nifti_header import check_nifti, holds_voxels
 from .paths import check_is_file, full_suffix, holds_hdf5
 from .voxel_files import check_voxel_files
 
@@ -106,15 +106,15 @@ def write_image(path: Path, array: np.ndarray, geometry: ImageGeometry, is_vecto
     try:
         with quiet_itk():
             sitk.WriteImage(itk_image(array, geometry, is_vector), str(path), useCompression=True)
-        image = read_voxels(read_header(path, path.name), path.name)
+        header = peek_header(path, path.name)
+        is_same = _holds(path, array, is_vector)
     except (RuntimeError, OSError, InvalidVolumeError) as error:
         raise OutputError(f"{path} could not be written whole. Is the disk full, or the folder read-only?") from error
-    if not geometry_of(image).is_same_grid(geometry, SAME_PLACE_MM):
+    if not geometry_of(header).is_same_grid(geometry, SAME_PLACE_MM):
         raise OutputError(
             f"{path}: this format cannot hold voxel axes that are not at right angles. Write .nrrd instead."
         )
-    is_whole = full_suffix(path) != ".nrrd" or _ends_with_length(path, array.nbytes)
-    if not is_whole or not np.array_equal(sitk.GetArrayViewFromImage(image), array):
+    if not is_same:
         raise OutputError(f"{path} differs from what was written to it. Is the disk full or failing?")
 
 
@@ -122,6 +122,17 @@ def check_image_suffix(path: Path | str) -> None:
     """Raise OutputError unless the file name ends in a format that is written."""
     if full_suffix(path) not in IMAGE_SUFFIXES:
         raise OutputError(f"{path}: an image file must end in one of {', '.join(IMAGE_SUFFIXES)}. Rename the output.")
+
+
+def _holds(path: Path, array: np.ndarray, is_vector: bool) -> bool:
+    """Whether a file that was just written holds an array."""
+    suffix = full_suffix(path)
+    if suffix.startswith(".nii") and not is_vector:
+        return holds_voxels(path, array)
+    if suffix == ".nrrd" and not _ends_with_length(path, array.nbytes):
+        return False
+    image = read_voxels(read_header(path, path.name), path.name)  # has a name: its view does not keep it alive
+    return np.array_equal(sitk.GetArrayViewFromImage(image), array)
 
 
 def _ends_with_length(path: Path, length: int) -> bool:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .geometry import ImageGeometry
-from .lung_function_names import MAPS
 from .pair_data import GridData, MaskPart, PairInputs, PairOutputs
 from .volume import Volume
 
@@ -86,18 +86,21 @@ def write_result(folder: Path, outputs: PairOutputs) -> None:
         for _ in write_array(folder / f"{name}.npy", grid.displacement_ras_mm):
             pass
         grids[name] = grid.geometry.ijk_to_ras.tolist()
-    arrays = [name for name in (*_OUTPUT_ARRAYS, *MAPS) if getattr(outputs, name) is not None]
-    for name in arrays:
+    for name in _OUTPUT_ARRAYS:
         for _ in write_array(folder / f"{name}.npy", getattr(outputs, name)):
             pass
-    write_json(folder / RESULT, {"grids": grids, "arrays": arrays, "figures": outputs.figures})
+    for name, whole in outputs.lung_function.items():
+        for _ in write_array(folder / f"{name}.npy", whole()):
+            pass
+    write_json(folder / RESULT, {"grids": grids, "maps": list(outputs.lung_function), "figures": outputs.figures})
 
 
 def read_result(folder: Path) -> PairOutputs:
     """A finished registration; its arrays stay on disk until they are read."""
     described = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     parts: dict[str, Any] = {name: _grid(folder / f"{name}.npy", described["grids"][name]) for name in _OUTPUT_GRIDS}
-    parts |= {name: read_array(folder / f"{name}.npy") for name in described["arrays"]}
+    parts |= {name: read_array(folder / f"{name}.npy") for name in _OUTPUT_ARRAYS}
+    parts["lung_function"] = {name: partial(read_array, folder / f"{name}.npy") for name in described["maps"]}
     return PairOutputs(**parts, figures=described["figures"])
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .block_volume import BlockVolume
 from .displacement_field import DisplacementField
 from .lung_function_names import OUTSIDE, REGION_FIGURES, REGIONS
 from .parametric_response import classify, is_parenchyma
@@ -30,7 +31,7 @@ _LEAST_CLASSIFIED_PERCENT = 50.0
 
 @dataclass(frozen=True, eq=False)
 class LungFunction:
-    """Maps on the fixed grid, (K, J, I), and figures.
+    """Maps on the fixed grid, (K, J, I) when whole, and figures.
 
     Attributes:
         ventilation_jacobian: float32, specific change of volume from exhale to inhale; OUTSIDE where there is none.
@@ -40,9 +41,9 @@ class LungFunction:
         warnings: what to know before any of it is believed.
     """
 
-    ventilation_jacobian: np.ndarray
-    ventilation_density: np.ndarray
-    parametric_response: np.ndarray
+    ventilation_jacobian: BlockVolume
+    ventilation_density: BlockVolume
+    parametric_response: BlockVolume
     figures: dict[str, float | str | None]
     warnings: tuple[QualityWarning, ...]
 
@@ -51,7 +52,6 @@ def lung_function(
     fixed: Volume,
     moving: Volume,
     fixed_to_moving: DisplacementField,
-    determinant: np.ndarray,
     fixed_lungs: np.ndarray,
     moving_lungs: np.ndarray,
     inhale: Inhale | None = None,
@@ -61,29 +61,29 @@ def lung_function(
     Args:
         fixed, moving: CT, HU, one at inhale and one at exhale.
         fixed_to_moving: the registration, on any grid.
-        determinant: (K, J, I) its det J on the fixed grid.
         fixed_lungs, moving_lungs: (K, J, I) bool, not empty, on the grids of the images.
         inhale: which image is at inhale; None is the one with the larger lungs.
     """
     both = ScannedLungs(fixed, fixed_lungs), ScannedLungs(moving, moving_lungs)
     is_fixed_inhale = both[0].ml > both[1].ml if inhale is None else inhale == "fixed"
-    shape = fixed.geometry.shape_kji
-    jacobian, density = np.full((2, *shape), OUTSIDE, np.float32)
-    maps: tuple[np.ndarray, np.ndarray, np.ndarray] = (jacobian, density, np.zeros(shape, np.uint8))
+    jacobian, density, response = maps = tuple(
+        BlockVolume(fixed.geometry.shape_kji, nothing)
+        for nothing in (np.float32(OUTSIDE), np.float32(OUTSIDE), np.uint8(0))
+    )
     gathered = {region: RegionFigures() for region in REGIONS}
     for here in densities_in_lungs(*both, fixed_to_moving):
-        det_j = determinant[here.block]
+        det_j = here.determinant
         in_both = here.in_both & (det_j > 0)
         exhale_hu, inhale_hu = (here.fixed_hu, here.moving_hu)[:: -1 if is_fixed_inhale else 1]
         values = _block_maps(det_j, exhale_hu, inhale_hu, in_both, is_fixed_inhale)
-        for whole, part in zip(maps, values):
-            whole[here.block] = part
+        for volume, part in zip(maps, values):
+            volume.add(here.block, part)
         weighted = *values, exhale_volume(det_j, is_fixed_inhale)
         for region, inside in in_regions(in_both, both[0].sides.is_right(fixed.geometry, here.block)):
             gathered[region].add(*(array[inside] for array in weighted))
     at_inhale, at_exhale = both if is_fixed_inhale else both[::-1]
     figures = _figures(gathered, at_inhale, at_exhale, "fixed" if is_fixed_inhale else "moving")
-    return LungFunction(*maps, figures, tuple(_warnings(figures, at_inhale, at_exhale)))
+    return LungFunction(jacobian, density, response, figures, tuple(_warnings(figures, at_inhale, at_exhale)))
 
 
 def _block_maps(

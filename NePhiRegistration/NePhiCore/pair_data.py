@@ -5,6 +5,7 @@ No torch here: a viewer must be able to make and to take these while a child pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -77,8 +78,8 @@ class PairOutputs:
         folds: (K, J, I) uint8 on the fixed grid, 1 where any one-sided determinant is <= 0.
         fixed_lungs: (K, J, I) uint8 on the fixed grid, given or found.
         figures: what report.json holds, the files excepted.
-        ventilation_jacobian, ventilation_density: (K, J, I) float32 on the fixed grid; None where not asked for.
-        parametric_response: (K, J, I) uint8 labels on the fixed grid, or None.
+        lung_function: the maps on the fixed grid by the names of ``lung_function_names.MAPS``, (K, J, I), each made
+            when it is called for: they are as large as the images; empty where not asked for.
     """
 
     fixed_to_moving: GridData
@@ -88,6 +89,4 @@ class PairOutputs:
     folds: np.ndarray
     fixed_lungs: np.ndarray
     figures: dict[str, object] = field(default_factory=dict)
-    ventilation_jacobian: np.ndarray | None = None
-    ventilation_density: np.ndarray | None = None
-    parametric_response: np.ndarray | None = None
+    lung_function: dict[str, Callable[[], np.ndarray]] = field(default_factory=dict)

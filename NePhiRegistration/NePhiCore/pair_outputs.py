@@ -19,7 +19,6 @@ from .pair_data import GridData, MaskPart, PairInputs, PairOutputs
 from .pair_run import Pair, Products, register_and_measure
 from .run_report import finite, run_report
 from .settings import RegistrationSettings
-from .side_by_side import at_once
 from .transform_io import InitialTransform
 
 
@@ -50,11 +49,8 @@ def registered_pair(
             function = products.lung_function
     forward, backward = map(on_orthonormal_grid, (result.fixed_to_moving, result.moving_to_fixed))
     with run.step("writing"), memory_errors_in_words():
-        warped, folds, determinant = at_once(  # what takes longest comes first
-            lambda: warp_volume_cubic(inputs.moving, forward, inputs.fixed.geometry),
-            lambda: products.folds.astype(np.uint8),
-            lambda: products.determinant,
-        )
+        warped = warp_volume_cubic(inputs.moving, forward, inputs.fixed.geometry)
+        folds, determinant = products.folds, products.determinant
     peak = peak_memory_bytes(working_device(settings.device))
     figures = run_report(result, quality, run.seconds, run.seconds_by_step, peak, {"inputs": names}, function)
     return PairOutputs(
@@ -62,10 +58,10 @@ def registered_pair(
         _grid_data(backward),
         warped,
         determinant,
-        folds,
-        result.fixed_lungs.astype(np.uint8),
+        folds.view(np.uint8),
+        result.fixed_lungs.view(np.uint8),
         finite(figures),
-        **({name: getattr(function, name) for name in MAPS} if function else {}),
+        {name: getattr(function, name).whole for name in MAPS} if function else {},
     )
 
 

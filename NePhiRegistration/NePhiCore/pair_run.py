@@ -20,6 +20,7 @@ from .displacement_field import DisplacementField, warp_volume
 from .folds import determinant_on, fold_mask
 from .image_io import write_volume
 from .itk_files import check_image_suffix
+from .kept_memory import give_back_memory
 from .lung_function import Inhale, LungFunction, lung_function
 from .lung_function_names import MAPS
 from .output_files import StagedOutputs
@@ -156,6 +157,7 @@ def register_and_measure(
     run.seconds_by_step.update(result.seconds_by_step)
     with run.step("quality"):
         quality = _quality(pair, result)
+    give_back_memory()  # the outputs need it in larger pieces
     return result, quality
 
 
@@ -209,7 +211,7 @@ class Products:
         """Ventilation maps and parametric response map on the fixed grid, and their figures."""
         pair, result = self.pair, self.result
         lungs = result.fixed_lungs, result.moving_lungs
-        return lung_function(pair.fixed, pair.moving, result.fixed_to_moving, self.determinant, *lungs, pair.inhale)
+        return lung_function(pair.fixed, pair.moving, result.fixed_to_moving, *lungs, pair.inhale)
 
 
 def _write_products(products: Products, quality: dict[str, Any], paths: OutputPaths, outputs: StagedOutputs) -> None:
@@ -220,12 +222,12 @@ def _write_products(products: Products, quality: dict[str, Any], paths: OutputPa
     write_displacement(outputs.stage(paths.transform), result.fixed_to_moving)
     if paths.inverse_transform is not None:
         write_displacement(outputs.stage(paths.inverse_transform), result.moving_to_fixed)
+    for what, path in paths.maps().items():  # before the products that stay: these take memory while they are written
+        write_volume(outputs.stage(path), getattr(products.lung_function, what).whole(), pair.fixed.geometry)
     if paths.warped is not None:
         write_volume(outputs.stage(paths.warped), products.warped, pair.fixed.geometry)
     if paths.jacobian is not None:
         write_volume(outputs.stage(paths.jacobian), products.determinant, pair.fixed.geometry)
-    for what, path in paths.maps().items():
-        write_volume(outputs.stage(path), getattr(products.lung_function, what), pair.fixed.geometry)
     if paths.overview is not None:
         write_overview(
             outputs.stage(paths.overview),

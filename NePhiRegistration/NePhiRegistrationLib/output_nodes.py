@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import slicer
 
 from NePhiCore.errors import OutputError
@@ -28,6 +29,12 @@ _KINDS = {
     "ventilationJacobian": ("vtkMRMLScalarVolumeNode", "{moving} to {fixed} ventilation by volume"),
     "ventilationDensity": ("vtkMRMLScalarVolumeNode", "{moving} to {fixed} ventilation by density"),
     "parametricResponse": (_LABELS, "{moving} to {fixed} parametric response"),
+}
+# Of each map of lung function, the output and how it is shown.
+_MAPS = {
+    "ventilation_jacobian": ("ventilationJacobian", show_ventilation),
+    "ventilation_density": ("ventilationDensity", show_ventilation),
+    "parametric_response": ("parametricResponse", show_parametric_response),
 }
 
 
@@ -86,22 +93,18 @@ class OutputScene:
         yield
         masks = {FOLDS: results.folds, LUNGS: results.fixed_lungs}
         yield from fill_segmentation(self._node("folds"), masks, fixed)
-        if results.parametric_response is not None:
-            yield from self._fill_lung_function(results)
+        for name, whole in results.lung_function.items():
+            yield from self._fill_map(name, whole())
         warnings = [{**each, "message": in_panel_words(each["message"])} for each in results.figures["warnings"]]
         figures = {**results.figures, "warnings": warnings}
         fill_table(self._node("quality"), figures)
         return RegistrationNodes(**self.nodes, figures=figures, trace=figures["loss"])
 
-    def _fill_lung_function(self, results: PairOutputs) -> Steps[None]:
-        for name, array, show in (
-            ("ventilationJacobian", results.ventilation_jacobian, show_ventilation),
-            ("ventilationDensity", results.ventilation_density, show_ventilation),
-            ("parametricResponse", results.parametric_response, show_parametric_response),
-        ):
-            node = self._node(name)
-            show(node)
-            yield from fill_volume(node, array, self._fixed)
+    def _fill_map(self, name: str, array: np.ndarray) -> Steps[None]:
+        output, show = _MAPS[name]
+        node = self._node(output)
+        show(node)
+        yield from fill_volume(node, array, self._fixed)
 
     def undo(self) -> None:
         """Remove the nodes that were made and give the transform node what it had before the previews."""

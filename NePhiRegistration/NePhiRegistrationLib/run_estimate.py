@@ -12,9 +12,9 @@ from .free_memory import free_main_memory_bytes, gigabytes
 _START_S = 10.0
 _STEP_S = {"none": 0.0, "latent": 0.15, "all": 0.18}
 _SECONDS_A_VOXEL = 0.15e-6
-_BASE_BYTES = 0.95e9
+_BASE_BYTES = 0.9e9
 # What is computed on the images' grids, beside the volumes themselves; and for the lung function.
-_BYTES_A_VOXEL, _MORE_BYTES_A_VOXEL = 5.0, 5.5
+_BYTES_A_VOXEL, _MORE_BYTES_A_VOXEL = 4.0, 2.6
 # Of a GPU, much the same for all images: the tensors alive at once, and the libraries' work space. Not yet measured.
 GPU_BYTES = 0.55e9
 _USUAL = RegistrationSettings()

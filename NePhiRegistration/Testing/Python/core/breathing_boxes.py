@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from NePhiCore.displacement_field import DisplacementField
-from NePhiCore.folds import determinant_on
 from NePhiCore.geometry import ImageGeometry
 from NePhiCore.volume import Volume
 
@@ -25,7 +24,6 @@ class Scan:
     volume: Volume
     lungs: np.ndarray
     to_other: DisplacementField
-    determinant: np.ndarray
 
 
 def scan(state: str, spacing_mm=4.0, noise_hu=0.0, with_left=True) -> Scan:
@@ -50,4 +48,4 @@ def scan(state: str, spacing_mm=4.0, noise_hu=0.0, with_left=True) -> Scan:
     displacement[..., 2] = (factor - 1) * z
     field = DisplacementField(displacement, geometry)
     volume = Volume(np.round(hu).astype(np.int16), geometry, state)
-    return Scan(volume, lungs, field, determinant_on(field, geometry))
+    return Scan(volume, lungs, field)

@@ -34,3 +34,25 @@ def test_later_arrays_take_the_pages_of_earlier_ones():
     )
     assert returned > 100_000, "or there would be nothing to keep"
     assert kept < returned / 5
+
+
+GIVEN_BACK = """
+from NePhiCore.kept_memory import give_back_memory, keep_memory
+import torch
+def resident_mb():
+    with open("/proc/self/statm") as file: return int(file.read().split()[1]) * 4096 / 1e6
+keep_memory()
+arrays = [torch.ones(20 << 18) for _ in range(20)]
+del arrays
+before = resident_mb()
+give_back_memory()
+print(before - resident_mb())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="NOT TESTED HERE: needs Linux with glibc")
+def test_what_is_kept_can_be_given_back():
+    """Twenty arrays of 20 MiB."""
+    command = [sys.executable, "-c", GIVEN_BACK]
+    given_mb = subprocess.run(command, env=own_environment(), capture_output=True, text=True, check=True).stdout
+    assert float(given_mb) > 300

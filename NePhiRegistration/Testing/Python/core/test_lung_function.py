@@ -10,10 +10,9 @@ from scipy.ndimage import map_coordinates
 
 from NePhiCore import phantom as phantom_module
 from NePhiCore.displacement_field import DisplacementField
-from NePhiCore.folds import determinant_on
 from NePhiCore.geometry import transform_points
 from NePhiCore.lung_function import lung_function
-from NePhiCore.lung_function_names import LUNG_FUNCTION_FIGURES, OUTSIDE
+from NePhiCore.lung_function_names import LUNG_FUNCTION_FIGURES, MAPS, OUTSIDE
 from NePhiCore.phantom import breathing_phantom
 from NePhiCore.phantom_disease import Ball, Disease
 
@@ -24,8 +23,12 @@ DIRECTIONS = [("exhale", "inhale"), ("inhale", "exhale")]
 def of_boxes(fixed_state="exhale", moving_state="inhale", inhale=None, moving=None, **changes):
     fixed = scan(fixed_state, **changes)
     moving = moving or scan(moving_state, **changes)
-    pair = fixed.volume, moving.volume, fixed.to_other, fixed.determinant, fixed.lungs, moving.lungs
-    return fixed, lung_function(*pair, inhale)
+    pair = fixed.volume, moving.volume, fixed.to_other, fixed.lungs, moving.lungs
+    return fixed, with_whole_maps(lung_function(*pair, inhale))
+
+
+def with_whole_maps(found):
+    return dataclasses.replace(found, **{name: getattr(found, name).whole() for name in MAPS})
 
 
 def inner(box, margin_mm):
@@ -79,11 +82,11 @@ def test_figures_are_the_same_whichever_image_is_fixed(fixed_state, moving_state
 
 def test_folded_voxels_have_no_ventilation():
     box, moving = scan("exhale"), scan("inhale")
-    determinant = box.determinant.copy()
+    geometry, displacement = box.to_other.geometry, box.to_other.displacement_ras_mm.copy()
     k, j, i = np.argwhere(inner(box, 10.0)[0])[0]
-    determinant[k, j, i] = -0.3
-    pair = box.volume, moving.volume, box.to_other, determinant, box.lungs, moving.lungs
-    found = lung_function(*pair)
+    displacement[k + 1, j, i, 2] -= 2 * 2.3 * geometry.spacing_mm[2]  # det J is 2 - 2.3 below it
+    pair = box.volume, moving.volume, DisplacementField(displacement, geometry), box.lungs, moving.lungs
+    found = with_whole_maps(lung_function(*pair))
     assert found.ventilation_jacobian[k, j, i] == OUTSIDE
     assert found.parametric_response[k, j, i] == 0
     assert found.ventilation_jacobian[k, j, i + 1] == pytest.approx(STRETCH - 1, abs=1e-3)
@@ -106,8 +109,7 @@ def test_the_caller_may_say_which_is_inhale_and_is_warned_where_that_is_odd():
 def test_two_scans_of_one_state_are_warned_of():
     box = scan("exhale")
     still = DisplacementField(np.zeros_like(box.to_other.displacement_ras_mm), box.volume.geometry)
-    same = dataclasses.replace(box, to_other=still, determinant=determinant_on(still, box.volume.geometry))
-    found = lung_function(same.volume, same.volume, still, same.determinant, same.lungs, same.lungs)
+    found = lung_function(box.volume, box.volume, still, box.lungs, box.lungs)
     assert any("0 % in volume only" in warning.message for warning in found.warnings)
     assert found.figures["ventilation_jacobian_mean"] == pytest.approx(0, abs=1e-6)
 
@@ -115,7 +117,7 @@ def test_two_scans_of_one_state_are_warned_of():
 def test_lungs_that_are_no_parenchyma_are_warned_of():
     box, moving = scan("exhale"), scan("inhale")
     dense = dataclasses.replace(box.volume, hu=np.full_like(box.volume.hu, -300))
-    found = lung_function(dense, moving.volume, box.to_other, box.determinant, box.lungs, moving.lungs)
+    found = lung_function(dense, moving.volume, box.to_other, box.lungs, moving.lungs)
     assert found.figures["prm_classified_percent"] == 0
     assert found.figures["prm_normal_percent"] is None
     assert any("less than half" in warning.message for warning in found.warnings)
@@ -145,9 +147,8 @@ def of_phantom(request, phantoms):
     points = fixed.geometry.points_ras_mm()
     there = getattr(noisy, f"{fixed_state}_to_{moving_state}")(points)
     field = DisplacementField((there - points).astype(np.float32), fixed.geometry)
-    determinant = determinant_on(field, fixed.geometry)
     lungs = [getattr(noisy, f"{state}_lungs") for state in (fixed_state, moving_state)]
-    found = lung_function(fixed, moving, field, determinant, *lungs)
+    found = with_whole_maps(lung_function(fixed, moving, field, *lungs))
     return *((points, there) if fixed_state == "exhale" else (there, points)), found, clean
 
 

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from NePhiCore.errors import InvalidVolumeError
-from NePhiCore.nifti_header import check_nifti
+from NePhiCore.nifti_header import check_nifti, holds_voxels
 
 VOXELS = np.random.default_rng(0).integers(-1000, 1000, (12, 14, 16)).astype(np.int16)
 VOXEL_BYTES = 2 * VOXELS.size
@@ -130,3 +130,24 @@ def test_sees_nan_in_both_byte_orders(tmp_path, order):
 def test_other_files_are_left_to_itk(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
     check_nifti(tmp_path / "file", "fixed")
+
+
+def test_a_file_holds_what_was_written_and_nothing_else(whole_file):
+    assert holds_voxels(whole_file, VOXELS)
+    assert holds_voxels(whole_file, np.asfortranarray(VOXELS))
+    other = VOXELS.copy()
+    other[-1, -1, -1] += 1
+    assert not holds_voxels(whole_file, other)
+    assert not holds_voxels(whole_file, VOXELS[:-1])
+    assert not holds_voxels(whole_file, np.concatenate([VOXELS, VOXELS[:1]]))
+
+
+@pytest.mark.parametrize("missing", [1, 500])
+def test_a_truncated_file_does_not_hold_what_was_written(whole_file, missing):
+    whole_file.write_bytes(whole_file.read_bytes()[:-missing])
+    assert not holds_voxels(whole_file, VOXELS)
+
+
+def test_what_is_no_nifti_file_holds_nothing(tmp_path):
+    (tmp_path / "file.nii").write_bytes(b"short")
+    assert not holds_voxels(tmp_path / "file.nii", VOXELS)

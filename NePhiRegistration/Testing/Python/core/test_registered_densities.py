@@ -49,6 +49,19 @@ def test_an_image_that_was_only_moved_shows_the_same():
     np.testing.assert_array_equal(in_both, fixed.lungs)
 
 
+def test_a_block_is_cut_down_to_the_lungs_in_it():
+    volume, lungs = Volume(np.full(SHAPE, -800, np.int16), FIXED), np.zeros(SHAPE, bool)
+    lungs[3:9, 4:6, 60:66] = lungs[68, 2, 1] = True  # in three blocks
+    scan, still = ScannedLungs(volume, lungs), DisplacementField(np.zeros((*SHAPE, 3), np.float32), FIXED)
+    found = [part.block for part in densities_in_lungs(scan, scan, still)]
+    three, four_and_five = slice(3, 9), slice(4, 6)
+    assert found == [
+        (three, four_and_five, slice(60, 64)),
+        (three, four_and_five, slice(64, 66)),
+        (slice(68, 69), slice(2, 3), slice(1, 2)),
+    ]
+
+
 def test_lung_of_one_image_alone_and_what_leaves_the_other_image_are_left_out():
     hu = np.full(SHAPE, -800, np.int16)
     i, j, k = SHIFT_VOXELS
