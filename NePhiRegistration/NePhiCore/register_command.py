@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .cli_run import Run
 from .errors import NePhiError, SettingsError
+from .free_memory import free_main_memory_bytes
 from .output_paths import OutputPaths, lung_function_paths, made_folder
 from .settings import RegistrationSettings, settings_for
 
@@ -38,6 +39,7 @@ def _register(options: Namespace, settings: RegistrationSettings, run: Run) -> s
     with run.step("starting"):
         from .checkpoint import load_checkpoint
         from .device import memory_errors_in_words
+        from .memory_estimate import estimated_bytes, shortage_in_words
         from .model_store import default_model_path
         from .pair_run import check_run_possible, register_and_write
         from .run_report import summary
@@ -46,7 +48,10 @@ def _register(options: Namespace, settings: RegistrationSettings, run: Run) -> s
     with memory_errors_in_words():
         with run.step("reading"):
             model = load_checkpoint(options.model or default_model_path())
+            free_bytes = free_main_memory_bytes()
             pair = read_pair({name: getattr(options, name) for name in _INPUTS}, options.inhale)
+        if shortage := shortage_in_words(estimated_bytes(pair.fixed.hu, pair.moving.hu, paths), free_bytes):
+            run.say(shortage)
         return summary(register_and_write(pair, settings, model, paths, run))
 
 

@@ -7,7 +7,9 @@ from html import escape
 import qt
 import slicer
 
-from . import free_memory
+from NePhiCore.free_memory import free_main_memory_bytes, gigabytes
+
+from .gpu_query import GpuQuery
 from .parameter_node import INPUTS, NODES, OUTPUTS, VOLUMES, Device, Optimise, chosen_inputs
 from .registration_nodes import OutputNodes
 from .result_view import ResultView
@@ -35,7 +37,7 @@ class RegistrationPanel:
         self.run = RunView(ui, self._on_end)
         self.result = ResultView(ui, self.run.plot)
         self._preflight = _timer(_PREFLIGHT_DELAY_MS, self._show_remarks, single=True)
-        self._gpu = free_memory.GpuQuery()
+        self._gpu = GpuQuery()
         self._watch = _timer(_WATCH_INTERVAL_MS, self._watch_surroundings)
         ui.applyButton.clicked.connect(self._on_apply)
         ui.modelFileButton.clicked.connect(self._choose_model_file)
@@ -215,7 +217,7 @@ class RegistrationPanel:
         self.run.plot.follow_size()
 
     def _show_memory(self) -> None:
-        main = f"{free_memory.gigabytes(free_memory.free_main_memory_bytes())} of memory free"
+        main = f"{gigabytes(free_main_memory_bytes())} of memory free"
         gpu = (self._gpu.answer or "no NVIDIA GPU found") if self._gpu.is_answered() else "asking for the GPU"
         device = self._parameters.device if self._parameters is not None else Device.AUTO
         has_gpu = bool(self._gpu.answer)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from NePhiCore.free_memory import free_main_memory_bytes, gigabytes
 from NePhiCore.settings import RegistrationSettings, settings_for
 from NePhiCore.volume import Volume
-
-from .free_memory import free_main_memory_bytes, gigabytes
 
 _START_S = 10.0
 _STEP_S = {"none": 0.0, "latent": 0.15, "all": 0.18}

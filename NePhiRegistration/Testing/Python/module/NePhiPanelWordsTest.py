@@ -11,7 +11,7 @@ import panel_cases
 import qt
 
 from NePhiCore.warning_codes import CODES
-from NePhiRegistrationLib import free_memory, loss_plot, rich_text, run_clock
+from NePhiRegistrationLib import gpu_query, loss_plot, rich_text, run_clock
 from NePhiRegistrationLib.fold_list import Fold, find_folds
 from NePhiRegistrationLib.registration_nodes import Remark
 
@@ -117,15 +117,12 @@ class NePhiLossPlotTest(unittest.TestCase):
         self.assertIn(loss_plot._CURVE, self.colours())
 
 
-class NePhiFreeMemoryTest(unittest.TestCase):
-    def test_there_is_some(self):
-        self.assertGreater(free_memory.free_main_memory_bytes(), 10_000_000)
-
+class NePhiGpuQueryTest(unittest.TestCase):
     def test_the_answer_of_the_driver_in_words(self):
-        words = free_memory.gpu_in_words("NVIDIA H100, 40960, 81920\nNVIDIA H100, 1, 81920\n")
+        words = gpu_query.gpu_in_words("NVIDIA H100, 40960, 81920\nNVIDIA H100, 1, 81920\n")
         self.assertEqual(words, "NVIDIA H100: 40.0 GB of 80.0 GB free")
-        self.assertEqual(free_memory.gpu_in_words(""), "")
-        self.assertEqual(free_memory.gpu_in_words("NVIDIA-SMI has failed"), "")
+        self.assertEqual(gpu_query.gpu_in_words(""), "")
+        self.assertEqual(gpu_query.gpu_in_words("NVIDIA-SMI has failed"), "")
 
 
 class NePhiFoldListTest(unittest.TestCase):
