@@ -144,9 +144,9 @@ def _draw(folder: Path, log: RunLog, products: Products, report: dict) -> None:
     from .case_pictures import write_case_pictures
 
     fixed, moving = products.pair.fixed, products.pair.moving
-    folds = products.folds if report["jacobian"]["folds_any_one_sided"] else None
-    lungs, response = products.result.fixed_lungs, products.lung_function.parametric_response.whole()
     try:
+        folds = products.folds if report["jacobian"]["folds_any_one_sided"] else None
+        lungs, response = products.result.fixed_lungs, products.lung_function.parametric_response.whole()
         write_case_pictures(folder, fixed, moving, products.warped, products.determinant, lungs, folds, response)
     except Exception as error:
         log.note(f"no pictures: {without_folders(reason_of(error))}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from .voxel_reading import Block
+if TYPE_CHECKING:
+    from .voxel_reading import Block
 
 
 class BlockVolume:

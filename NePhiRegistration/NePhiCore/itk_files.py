@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -105,10 +106,13 @@ def write_image(path: Path, array: np.ndarray, geometry: ImageGeometry, is_vecto
         raise OutputError(f"{path}: the values to write hold NaN or infinity, which not every format can keep.")
     try:
         with quiet_itk():
-            sitk.WriteImage(itk_image(array, geometry, is_vector), str(path), useCompression=True)
+            image = itk_image(array, geometry, is_vector)
+            pixel_id = image.GetPixelID()
+            sitk.WriteImage(image, str(path), useCompression=True)
+            del image  # its memory is wanted
         header = peek_header(path, path.name)
-        is_same = _holds(path, array, is_vector)
-    except (RuntimeError, OSError, InvalidVolumeError) as error:
+        is_same = header.GetPixelID() == pixel_id and _holds(path, array, is_vector)
+    except (RuntimeError, OSError, EOFError, zlib.error, InvalidVolumeError) as error:
         raise OutputError(f"{path} could not be written whole. Is the disk full, or the folder read-only?") from error
     if not geometry_of(header).is_same_grid(geometry, SAME_PLACE_MM):
         raise OutputError(

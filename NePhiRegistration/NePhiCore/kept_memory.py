@@ -29,10 +29,10 @@ def keep_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Return to the system what the allocator keeps and nothing uses."""
+    """Return to the system what the allocator keeps and nothing uses; changes nothing else, in any process."""
     trim = _of_glibc("malloc_trim")
     if trim is not None:
-        trim(0)
+        trim(ctypes.c_size_t(0))
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

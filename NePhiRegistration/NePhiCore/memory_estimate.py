@@ -9,9 +9,9 @@ from .output_paths import OutputPaths
 
 # While it registers: program and method, and of each voxel of both images, beside its value.
 _REGISTERING_BYTES, _REGISTERING_BYTES_A_VOXEL = 0.95e9, 1.9
-# While it writes: the program and the lungs; then of each voxel of the fixed image a float32 image, ITK's copy of it,
-# and the warped image twice where another one is made beside it.
-_WRITING_BYTES, _LUNGS_BYTES_A_VOXEL, _FLOAT_IMAGE_BYTES_A_VOXEL = 0.6e9, 1.0, 9.0
+# While it writes: the program and the lungs; then of each voxel of the fixed image a float32 image and the warped one,
+# each with ITK's copy of it, and a mask.
+_WRITING_BYTES, _LUNGS_BYTES_A_VOXEL, _FLOAT_BYTES, _COPIES = 0.6e9, 1.0, 4, 2
 
 
 def estimated_bytes(fixed_hu: np.ndarray, moving_hu: np.ndarray, paths: OutputPaths) -> float:
@@ -23,18 +23,18 @@ def estimated_bytes(fixed_hu: np.ndarray, moving_hu: np.ndarray, paths: OutputPa
     """
     stored, voxels = fixed_hu.nbytes + moving_hu.nbytes, fixed_hu.size + moving_hu.size
     registering = _REGISTERING_BYTES + stored + _REGISTERING_BYTES_A_VOXEL * voxels
-    has_floats = bool(paths.jacobian or paths.overview or paths.maps())
-    has_warped_beside = has_floats and paths.warped is not None
-    images = _FLOAT_IMAGE_BYTES_A_VOXEL * has_floats + 2 * moving_hu.itemsize * has_warped_beside
+    floats = _FLOAT_BYTES if paths.jacobian or paths.overview or paths.maps() else 0
+    warped = moving_hu.itemsize if paths.warped else 0
+    images = _COPIES * (floats + warped) + bool(floats or warped)
     writing = _WRITING_BYTES + stored + _LUNGS_BYTES_A_VOXEL * voxels + images * fixed_hu.size
     return max(registering, writing)
 
 
 def shortage_in_words(needed_bytes: float, free_bytes: int) -> str:
-    """A warning where less memory is free, before anything is read, than will be needed; 0 free is not known."""
+    """A warning where less memory was free, at the start of the command, than is needed; 0 is not known."""
     if not free_bytes or needed_bytes <= free_bytes:
         return ""
     return (
-        f"nephi: warning: about {gigabytes(needed_bytes)} of memory will be needed and {gigabytes(free_bytes)} are "
-        "free. If the run ends early, close other programs, ask for fewer outputs, or crop the images."
+        f"nephi: warning: about {gigabytes(needed_bytes)} of memory will be needed, {gigabytes(free_bytes)} are free. "
+        "If the run ends early, close other programs, ask for fewer outputs, or crop the images."
     )

@@ -81,21 +81,21 @@ def holds_voxels(path: Path, array: np.ndarray) -> bool:
     """Whether a NIfTI file that this machine has written holds an array (K, J, I), whole and nothing after it.
 
     To compare them piece by piece takes no memory; ITK would take twice that of the array to read them.
+
+    Raises:
+        EOFError, OSError, zlib.error: truncated, damaged, or not to be read.
     """
     expected = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     at = 0
-    try:
-        with _open_stream(path) as stream:
-            header = _read_header(stream)
-            if header is None:
+    with _open_stream(path) as stream:
+        header = _read_header(stream)
+        if header is None:
+            return False
+        stream.seek(header.voxel_offset)
+        while chunk := stream.read(_CHUNK_BYTES):
+            if not np.array_equal(np.frombuffer(chunk, np.uint8), expected[at : at + len(chunk)]):
                 return False
-            stream.seek(header.voxel_offset)
-            while chunk := stream.read(_CHUNK_BYTES):
-                if not np.array_equal(np.frombuffer(chunk, np.uint8), expected[at : at + len(chunk)]):
-                    return False
-                at += len(chunk)
-    except (EOFError, OSError, zlib.error):
-        return False
+            at += len(chunk)
     return at == expected.size
 
 

@@ -19,7 +19,7 @@ from types import TracebackType
 
 from .errors import OutputError
 from .folder_turn import turn_in
-from .paths import check_name_is_text, full_suffix
+from .paths import check_name_is_text, full_suffix, uncompressed_twin
 from .process_mark import is_of_dead_process, process_mark
 
 _NAME_KEPT = 40  # characters of a name that are in its hidden one
@@ -93,7 +93,8 @@ def check_targets(targets: Iterable[Path | str]) -> None:
 
     Raises:
         OutputError: a name that is no text; a folder that is missing or cannot be written to; a target that
-            is a folder, a device or write-protected; two targets that are the same file.
+            is a folder, a device or write-protected; two targets that are the same file; a .nii.gz beside a .nii of
+            the same name.
     """
     seen: dict[str, Path] = {}
     for target in map(Path, targets):
@@ -102,6 +103,17 @@ def check_targets(targets: Iterable[Path | str]) -> None:
         if other is not target:
             raise OutputError(f"{other} and {target} are the same file. Give each output its own name.")
         _check_target(target, Path(real))
+    for target in seen.values():
+        _check_twin(target, seen)
+
+
+def _check_twin(target: Path, others: Iterable[str]) -> None:
+    twin = uncompressed_twin(Path(os.path.realpath(target)))
+    if twin is not None and (os.path.exists(twin) or os.path.normcase(twin) in others):
+        raise OutputError(
+            f"{target} cannot be written beside {twin.name}: ITK and 3D Slicer would read the voxels of that file in "
+            "its place. Move that one, or choose another name."
+        )
 
 
 def _check_target(target: Path, real: Path) -> None:

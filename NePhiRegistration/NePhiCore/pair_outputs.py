@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from .block_volume import BlockVolume
 from .checkpoint import LoadedModel
 from .cli_run import Run
 from .device import memory_errors_in_words, peak_memory_bytes, working_device
@@ -61,8 +62,13 @@ def registered_pair(
         folds.view(np.uint8),
         result.fixed_lungs.view(np.uint8),
         finite(figures),
-        {name: getattr(function, name).whole for name in MAPS} if function else {},
+        {name: partial(_whole, getattr(function, name)) for name in MAPS} if function else {},
     )
+
+
+def _whole(volume: BlockVolume) -> np.ndarray:
+    with memory_errors_in_words():
+        return volume.whole()
 
 
 def mask_on(parts: tuple[MaskPart, ...], geometry: ImageGeometry, name: str) -> np.ndarray | None:

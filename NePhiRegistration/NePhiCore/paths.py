@@ -22,6 +22,20 @@ def full_suffix(path: Path | str) -> str:
     return before + last if last == ".gz" and before in (".nii", ".img", ".hdr") else last
 
 
+def uncompressed_twin(path: Path) -> Path | None:
+    """The file that ITK and 3D Slicer take the voxels of a compressed NIfTI or Analyze file from, where it is there.
+
+    The NIfTI library knows an image by its name without the suffix, and looks for uncompressed voxels first
+    (`nifti_findimgname` in nifti1_io.c); the header is that of the file which was named.
+    """
+    suffix = full_suffix(path)
+    if suffix not in (".nii.gz", ".img.gz", ".hdr.gz"):
+        return None
+    written = path.name[-len(suffix) :]
+    of_voxels = ".nii" if suffix == ".nii.gz" else ".img"
+    return path.with_name(path.name[: -len(suffix)] + (of_voxels.upper() if written.isupper() else of_voxels))
+
+
 def check_is_file(path: Path, name: str, error: type[NePhiError]) -> None:
     """Raise the given error where the path is no file that can be read; ``name`` is what the message calls it."""
     # os.path answers False, where Path raises, for what lies in a folder that may not be looked into.

@@ -35,10 +35,11 @@ def register_command(options: Namespace, run: Run) -> str:
 
 
 def _register(options: Namespace, settings: RegistrationSettings, run: Run) -> str:
+    free_bytes = free_main_memory_bytes()
     paths = _output_paths(options)
     with run.step("starting"):
         from .checkpoint import load_checkpoint
-        from .device import memory_errors_in_words
+        from .device import memory_errors_in_words, working_device
         from .memory_estimate import estimated_bytes, shortage_in_words
         from .model_store import default_model_path
         from .pair_run import check_run_possible, register_and_write
@@ -48,9 +49,9 @@ def _register(options: Namespace, settings: RegistrationSettings, run: Run) -> s
     with memory_errors_in_words():
         with run.step("reading"):
             model = load_checkpoint(options.model or default_model_path())
-            free_bytes = free_main_memory_bytes()
             pair = read_pair({name: getattr(options, name) for name in _INPUTS}, options.inhale)
-        if shortage := shortage_in_words(estimated_bytes(pair.fixed.hu, pair.moving.hu, paths), free_bytes):
+        shortage = shortage_in_words(estimated_bytes(pair.fixed.hu, pair.moving.hu, paths), free_bytes)
+        if shortage and working_device(settings.device).type == "cpu":
             run.say(shortage)
         return summary(register_and_write(pair, settings, model, paths, run))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -76,7 +76,10 @@ def _make_all(pool: ThreadPoolExecutor, helpers: int, *calls: Callable[[], _Made
                 make(*next_one)
 
     first = waiting.popleft()
-    others = [pool.submit(make_the_rest) for _ in range(min(helpers, len(waiting)))]
+    others: list[Future[None]] = []
+    with suppress(RuntimeError):  # no more threads are to be had: those that there are do it, this one among them
+        for _ in range(min(helpers, len(waiting))):
+            others.append(pool.submit(make_the_rest))
     make(*first)
     make_the_rest()
     wait(others)

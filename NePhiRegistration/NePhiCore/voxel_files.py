@@ -10,7 +10,7 @@ import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from .errors import InvalidVolumeError
-from .paths import full_suffix
+from .paths import full_suffix, uncompressed_twin
 
 _LONGEST_HEADER = 4 << 20
 # The end of an NRRD header that has its voxels behind it, and how it or a MetaImage header says where else they are.
@@ -41,6 +41,12 @@ def check_voxel_files(path: Path, name: str) -> None:
             )
         _check_ordinary(path.parent / relative, path, name)
     suffix = full_suffix(path)
+    twin = uncompressed_twin(path)
+    if twin is not None and os.path.exists(twin):
+        raise InvalidVolumeError(
+            f"{name}: {twin.name} lies beside {path}, and ITK would read the voxels of that file in its place. Move or "
+            "rename one of them."
+        )
     if suffix in _PARTNERS:
         partner = path.with_name(path.name[: -len(suffix)] + _PARTNERS[suffix])
         if partner.exists():

@@ -25,7 +25,7 @@ from .victim import Ending, Fault, Victim
 # Steps of a registration -> the function that does it, where it is called.
 STEPS = {
     "placement": (registration, "place_pair"),
-    "preparation": (registration, "to_cube"),
+    "preparation": (registration, "resampled"),
     "optimisation": (registration, "optimise"),
     "evaluation": (registration, "evaluate_map"),
     "quality": (pair_run, "quality_report"),
@@ -90,7 +90,9 @@ def out_of_gpu_memory_in(step: str) -> None:
     def fail(*arguments: object, **more: object) -> NoReturn:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    setattr(*STEPS[step], fail)
+    module, name = STEPS[step]
+    getattr(module, name)  # or the fault would be none
+    setattr(module, name, fail)
 
 
 def terminated_after(seconds: float) -> None:

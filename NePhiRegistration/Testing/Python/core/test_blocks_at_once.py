@@ -1,5 +1,6 @@
 """Blocks of a volume, several at once."""
 
+import gc
 import threading
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from NePhiCore.blocks_at_once import for_each_block, made_of_blocks
+from NePhiCore.side_by_side import side_by_side
 from NePhiCore.voxel_reading import blocks
 
 SHAPE = (70, 3, 130)
@@ -48,3 +50,20 @@ def test_the_error_of_a_block_is_raised():
 
     with pytest.raises(MemoryError, match="0"):
         made_of_blocks(SHAPE, np.float32, fail)
+
+
+def test_threads_are_the_callers_again_where_the_rest_is_not_wanted(threads):
+    for _ in for_each_block(lambda block: block, list(blocks(SHAPE))):
+        break
+    gc.collect()
+    assert torch.get_num_threads() == threads
+
+
+def test_blocks_within_calls_at_once_take_no_more_threads_than_there_are(threads):
+    def whole(value):
+        made = made_of_blocks(SHAPE, np.int16, lambda block: np.full([s.stop - s.start for s in block], value))
+        return torch.get_num_threads(), made
+
+    for value, (share, made) in enumerate(side_by_side(whole, (0,), (1,))):
+        assert share == 1 and (made == value).all()
+    assert torch.get_num_threads() == threads

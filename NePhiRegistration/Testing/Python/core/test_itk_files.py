@@ -173,3 +173,27 @@ def test_refuses_formats_of_two_files_or_two_dimensions(name):
 def test_a_missing_folder_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match="could not be written"):
         write_image(tmp_path / "missing" / "ct.nrrd", random_hu(), GEOMETRY)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("change", [lambda image: image + 1, lambda image: sitk.Cast(image, sitk.sitkUInt16)])
+def test_a_file_that_holds_something_else_is_noticed(tmp_path, monkeypatch, suffix, change):
+    write = sitk.WriteImage
+    monkeypatch.setattr(sitk, "WriteImage", lambda image, *options, **more: write(change(image), *options, **more))
+    with pytest.raises(OutputError, match="differs from what was written"):
+        write_image(tmp_path / f"ct{suffix}", np.abs(random_hu()), GEOMETRY)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_vectors_are_compared_too(tmp_path, monkeypatch, suffix):
+    vectors, write = np.random.default_rng(0).normal(size=(*GEOMETRY.shape_kji, 3)).astype(np.float32), sitk.WriteImage
+
+    def write_other(image, *options, **more):
+        other = sitk.GetImageFromArray(-sitk.GetArrayFromImage(image), isVector=True)
+        other.CopyInformation(image)
+        write(other, *options, **more)
+
+    write_image(tmp_path / f"field{suffix}", vectors, GEOMETRY, is_vector=True)
+    monkeypatch.setattr(sitk, "WriteImage", write_other)
+    with pytest.raises(OutputError, match="differs from what was written"):
+        write_image(tmp_path / f"other{suffix}", vectors, GEOMETRY, is_vector=True)

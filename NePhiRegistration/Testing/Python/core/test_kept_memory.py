@@ -37,10 +37,11 @@ def test_later_arrays_take_the_pages_of_earlier_ones():
 
 
 GIVEN_BACK = """
+import os
 from NePhiCore.kept_memory import give_back_memory, keep_memory
 import torch
 def resident_mb():
-    with open("/proc/self/statm") as file: return int(file.read().split()[1]) * 4096 / 1e6
+    with open("/proc/self/statm") as file: return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 keep_memory()
 arrays = [torch.ones(20 << 18) for _ in range(20)]
 del arrays

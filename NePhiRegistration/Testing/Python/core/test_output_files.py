@@ -262,3 +262,12 @@ def test_leftovers_stay_where_the_next_run_fails(with_old_files, monkeypatch):
     with StagedOutputs() as outputs:
         outputs.stage(with_old_files / "a.h5").write_text("new a")
     assert not left.exists()
+
+
+def test_nothing_is_written_where_another_file_would_be_read_in_its_place(tmp_path):
+    (tmp_path / "w.nii").write_text("there before")
+    with pytest.raises(OutputError, match="w.nii.gz cannot be written beside w.nii: "):
+        check_targets([tmp_path / "w.nii.gz"])
+    with pytest.raises(OutputError, match="v.nii.gz cannot be written beside v.nii: "):
+        check_targets([tmp_path / "v.nii.gz", tmp_path / "v.nii"])
+    check_targets([tmp_path / "v.nii.gz", tmp_path / "w.nii"])

@@ -13,10 +13,11 @@ from command_cases import (
     hu,
     quick_registration,
 )
+from memory_cases import raises
 
 from NePhiCore.checkpoint import LoadedModel
 from NePhiCore.cli_run import Run
-from NePhiCore.errors import InvalidVolumeError
+from NePhiCore.errors import DeviceMemoryError, InvalidVolumeError
 from NePhiCore.geometry import ImageGeometry
 from NePhiCore.interruption import Interruption
 from NePhiCore.lung_function_names import LUNG_FUNCTION_FIGURES, MAPS, OUTSIDE
@@ -131,3 +132,11 @@ def test_a_label_counts_alone():
 def test_a_mask_that_marks_nothing_of_the_image_is_refused():
     with pytest.raises(InvalidVolumeError, match="marks no voxel"):
         mask_on((MaskPart(lungs(), grid(ORIGIN_RAS_MM + 1000)),), grid(), "fixed")
+
+
+def test_no_memory_for_a_map_is_said_in_words(monkeypatch):
+    outputs = registered(lung_function=True)
+    monkeypatch.setattr("NePhiCore.block_volume.BlockVolume.whole", raises(MemoryError("Unable to allocate 600 MiB")))
+    for whole in outputs.lung_function.values():
+        with pytest.raises(DeviceMemoryError):
+            whole()

@@ -1,15 +1,19 @@
 """A pair registered and measured without files; what is written is tested in test_cli.py."""
 
+import weakref
+
 import numpy as np
 import pytest
 from command_cases import MILLIMETRES_OFF, SHIFT_RAS_MM, quick_registration, write_pair
 
+from NePhiCore import pair_run
+from NePhiCore.block_volume import BlockVolume
 from NePhiCore.checkpoint import load_checkpoint
 from NePhiCore.cli_run import Run
 from NePhiCore.errors import OutputError, RegistrationCancelled
 from NePhiCore.interruption import Interruption
-from NePhiCore.output_paths import OutputPaths
-from NePhiCore.pair_run import check_run_possible, file_name, register_and_measure
+from NePhiCore.output_paths import OutputPaths, lung_function_paths
+from NePhiCore.pair_run import check_run_possible, file_name, register_and_measure, register_and_write
 from NePhiCore.register_command import read_pair
 from NePhiCore.settings import settings_for
 
@@ -50,6 +54,25 @@ def test_an_interrupt_ends_it(inputs):
 
     with pytest.raises(RegistrationCancelled):
         register_and_measure(pair, SETTINGS, model, Run(interrupt, interruption))
+
+
+def test_memory_is_given_back_first_and_one_map_at_a_time_is_whole(inputs, tmp_path, monkeypatch):
+    """Each is as large as two images as they are stored."""
+    made, whole = [], BlockVolume.whole
+
+    def watched(volume):
+        assert made[0] == "given back" and not any(map_() is not None for map_ in made[1:])
+        array = whole(volume)
+        made.append(weakref.ref(array))
+        return array
+
+    monkeypatch.setattr(pair_run, "give_back_memory", lambda: made.append("given back"))
+    monkeypatch.setattr(BlockVolume, "whole", watched)
+    paths = OutputPaths(tmp_path / "t.h5", **lung_function_paths(tmp_path))
+    pair, model = inputs
+    register_and_write(pair, SETTINGS, model, paths, Run(lambda message: None, Interruption()))
+    assert len(made) == 4
+    assert all(path.exists() for path in paths.maps().values())
 
 
 @pytest.mark.parametrize("output", [{"transform": "t.png"}, {"warped": "w.txt"}, {"inverse_transform": "i.json"}])

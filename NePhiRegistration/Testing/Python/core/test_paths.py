@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from NePhiCore.errors import InvalidTransformError, InvalidVolumeError
-from NePhiCore.paths import check_is_file, full_suffix, read_small_file
+from NePhiCore.paths import check_is_file, full_suffix, read_small_file, uncompressed_twin
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,18 @@ def test_a_small_file_is_read_up_to_its_limit(tmp_path):
         read_small_file(file, "landmarks", 1, InvalidVolumeError)
     with pytest.raises(InvalidVolumeError, match="none.csv does not exist"):
         read_small_file(tmp_path / "none.csv", "landmarks", 1, InvalidVolumeError)
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [
+        ("a/ct.1.nii.gz", "a/ct.1.nii"),
+        ("CT.NII.GZ", "CT.NII"),
+        ("ct.hdr.gz", "ct.img"),
+        ("ct.img.gz", "ct.img"),
+        ("ct.nii", None),
+        ("ct.nrrd", None),
+    ],
+)
+def test_which_file_itk_would_read_in_place_of_a_compressed_one(name, twin):
+    assert uncompressed_twin(Path(name)) == (twin and Path(twin))

@@ -69,3 +69,12 @@ def test_the_first_error_is_raised_and_the_threads_are_the_callers_again(threads
     with pytest.raises(ValueError, match="fixed"):
         side_by_side(fail, ("fixed",), ("moving",))
     assert torch.get_num_threads() == threads
+
+
+def test_where_no_thread_can_be_had_the_callers_does_it_all(threads, monkeypatch):
+    def cannot_start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", cannot_start)
+    assert side_by_side(lambda a: a * a, (2,), (3,), (4,)) == [4, 9, 16]
+    assert torch.get_num_threads() == threads

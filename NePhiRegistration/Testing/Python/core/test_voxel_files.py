@@ -77,3 +77,16 @@ def test_words_among_the_voxels_mean_nothing(tmp_path):
     for name, text in (("ct.nrrd", NRRD.format("")), ("ct.mha", META.format("LOCAL"))):
         (tmp_path / name).write_bytes(text.encode() + b"\ndata file: /etc/passwd\nElementDataFile = /etc/passwd\n")
         check_voxel_files(Path(tmp_path / name), "fixed")
+
+
+@pytest.mark.parametrize(("name", "twin"), [("ct.nii.gz", "ct.nii"), ("ct.img.gz", "ct.img")])
+def test_a_compressed_image_beside_an_uncompressed_one_is_refused_for_itk_reads_the_other(tmp_path, name, twin):
+    voxels = np.random.default_rng(0).integers(-1000, 100, (9, 10, 11)).astype(np.int16)
+    for file, shift in ((twin, 1), (name, 0)):
+        sitk.WriteImage(sitk.GetImageFromArray(voxels + np.int16(shift)), str(tmp_path / file))
+    read = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / name)))
+    np.testing.assert_array_equal(read, voxels + 1, "then it need not be refused")
+    with pytest.raises(InvalidVolumeError, match=f"fixed: {twin} lies beside .*{name}"):
+        read_volume(tmp_path / name, "fixed")
+    (tmp_path / twin).unlink()
+    np.testing.assert_array_equal(read_volume(tmp_path / name, "fixed").hu, voxels)
