@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from .errors import InvalidVolumeError
 from .geometry import transform_points
 from .itk_bridge import geometry_of, quiet_itk
-from .itk_files import check_components
+from .itk_files import check_components, check_frames
 from .paths import check_name_is_text
 
 # A slice may lie this share of the slice spacing off its place, or 0.1 mm: headers are rounded.
@@ -19,16 +19,17 @@ _POSITION_TOLERANCE = 0.1
 
 
 def read_dicom_series(folder: Path, name: str) -> sitk.Image:
-    """The largest series of the folder as one image; subfolders are not searched.
+    """The largest CT series of the folder as one image; subfolders are not searched.
 
     Raises:
-        InvalidVolumeError: a folder that may not be read or holds pipes, no DICOM slices, two series that are
-            equally large, slices of unequal size or orientation, slices that are missing, doubled or
-            tilted against their normal, unreadable voxels.
+        InvalidVolumeError: a folder that may not be read or holds pipes, no DICOM slices, none of CT, two series that
+            are equally large, all slices in one file, slices of unequal size or orientation, slices that are missing,
+            doubled or tilted against their normal, unreadable voxels.
         DeviceMemoryError: no memory for the voxels.
     """
     files = _largest_series(folder, name)
     headers = [_slice_header(file, name) for file in files]
+    check_frames(headers[0], name)
     check_components(headers[0], 1, name)
     _check_alike(headers, folder, name)
     reader = sitk.ImageSeriesReader()
@@ -66,6 +67,13 @@ def _largest_series(folder: Path, name: str) -> tuple[str, ...]:
             f"{name}: {folder} is a folder without DICOM slices. Give an image file, or the folder that holds the "
             "slices of one series itself."
         )
+    modalities = [_modality(_slice_header(of_series[0], name)) for of_series in files]
+    files = [of_series for of_series, modality in zip(files, modalities) if modality in ("CT", "")]
+    if not files:
+        raise InvalidVolumeError(
+            f"{name}: the DICOM slices in {folder} are {', '.join(sorted(set(modalities)))}, not CT. Give the folder "
+            "of a CT series."
+        )
     files.sort(key=len, reverse=True)
     if len(files) > 1 and len(files[0]) == len(files[1]):
         raise InvalidVolumeError(
@@ -73,6 +81,12 @@ def _largest_series(folder: Path, name: str) -> tuple[str, ...]:
             "it is not clear which one is meant. Put each series into a folder of its own."
         )
     return files[0]
+
+
+def _modality(header: sitk.ImageFileReader) -> str:
+    """Such as "CT"; "" where the file does not say."""
+    key = "0008|0060"
+    return header.GetMetaData(key).strip() if header.HasMetaDataKey(key) else ""
 
 
 def _slice_header(file: str, name: str) -> sitk.ImageFileReader:

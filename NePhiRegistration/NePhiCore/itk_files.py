@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from .errors import InvalidVolumeError, OutputError
 from .geometry import ImageGeometry
 from .itk_bridge import geometry_of, itk_image, quiet_itk
+from .meta_header import check_meta
 from .nifti_header import check_nifti, holds_voxels
 from .paths import check_is_file, full_suffix, holds_hdf5
 from .voxel_files import check_voxel_files
@@ -29,10 +30,11 @@ def read_header(path: Path, name: str) -> sitk.ImageFileReader:
     """A reader that has read the header of an image file and found it sane; ``read_voxels`` goes on from there.
 
     Raises:
-        InvalidVolumeError: as in ``peek_header``; NIfTI that is truncated or holds NaN.
+        InvalidVolumeError: as in ``peek_header``; NIfTI that is truncated or holds NaN, MetaImage that is damaged.
     """
     header = peek_header(path, name)
     check_nifti(path, name)
+    check_meta(path, _stored_bytes(header), name)
     return header
 
 
@@ -59,6 +61,7 @@ def peek_header(path: Path, name: str) -> sitk.ImageFileReader:
         raise InvalidVolumeError(_why_unreadable(error, path, name)) from error
     _check_size(header, path, name)
     _check_geometry(header, path, name)
+    check_frames(header, name)
     return header
 
 
@@ -158,6 +161,23 @@ def _why_unreadable(error: RuntimeError, path: Path, name: str) -> str:
     )
 
 
+def check_frames(header: sitk.ImageFileReader, name: str) -> None:
+    """Raise InvalidVolumeError for DICOM of many frames: ITK stacks them as they come, whatever their places."""
+    key = "0028|0008"  # NumberOfFrames
+    if header.HasMetaDataKey(key) and header.GetMetaData(key).strip() not in ("", "1"):
+        raise InvalidVolumeError(
+            f"{name}: {header.GetFileName()} is DICOM with all slices in one file (enhanced CT), which is not read: "
+            "where its slices lie and how they are scaled would be guessed. Convert it with 3D Slicer or dcm2niix."
+        )
+
+
+def _stored_bytes(header: sitk.ImageFileReader) -> int:
+    (bits,) = map(int, re.findall(r"(\d+)-bit", sitk.GetPixelIDValueAsString(header.GetPixelID())))
+    size: tuple[int, ...] = header.GetSize()
+    components: int = header.GetNumberOfComponents()
+    return math.prod(size) * components * bits // 8
+
+
 def _check_size(header: sitk.ImageFileReader, path: Path, name: str) -> None:
     size = header.GetSize()
     if len(size) != 3:
@@ -165,8 +185,7 @@ def _check_size(header: sitk.ImageFileReader, path: Path, name: str) -> None:
         raise InvalidVolumeError(
             f"{name}: {path} has size {' x '.join(map(str, size))}; a three-dimensional image is needed. {hint}"
         )
-    (bits,) = map(int, re.findall(r"(\d+)-bit", sitk.GetPixelIDValueAsString(header.GetPixelID())))
-    total_bytes = math.prod(size) * header.GetNumberOfComponents() * bits // 8
+    total_bytes = _stored_bytes(header)
     if min(size) < 1 or total_bytes > _LARGEST_IMAGE_BYTES:
         raise InvalidVolumeError(
             f"{name}: the header of {path} announces {' x '.join(map(str, size))} voxels, {total_bytes / 2**30:.4g} "

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InvalidLandmarksError
+from .geometry import ImageGeometry, transform_points
 from .itk_bridge import flip_lps_ras
 from .paths import read_small_file
 
@@ -68,6 +69,17 @@ def check_landmark_pair(fixed_ras_mm: np.ndarray, moving_ras_mm: np.ndarray) -> 
         raise InvalidLandmarksError(
             f"There are {len(fixed_ras_mm)} fixed and {len(moving_ras_mm)} moving landmarks. "
             "Give the same landmarks in the same order in both files."
+        )
+
+
+def check_landmarks_inside(points_ras_mm: np.ndarray, geometry: ImageGeometry, name: str) -> None:
+    """Raise InvalidLandmarksError where most landmarks lie outside their image: voxel numbers, or another frame."""
+    voxels = transform_points(geometry.ras_to_ijk, points_ras_mm)
+    inside = np.all((voxels > -1) & (voxels < geometry.shape_kji[::-1]), axis=-1)
+    if 2 * np.count_nonzero(inside) < len(inside):
+        raise InvalidLandmarksError(
+            f"{name}: {np.count_nonzero(~inside)} of {len(inside)} lie outside their image. They must be millimetres "
+            "of the patient (LPS, or RAS where columns or file say so), not numbers of voxels."
         )
 
 

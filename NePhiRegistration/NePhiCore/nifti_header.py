@@ -20,7 +20,7 @@ from .errors import InvalidVolumeError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
-_SHORTEST_FILE = 352
+_SHORTEST_FILE, _LONGEST_HEADER = 352, 540
 _LARGEST_OFFSET = 1 << 30
 # First number of the file (size of the header) -> format and byte offset of each field: NIfTI-1, NIfTI-2.
 _LAYOUTS = {
@@ -30,6 +30,8 @@ _LAYOUTS = {
         "datatype": ("2h", 70),  # its code and its bits
         "pixdim": ("8f", 76),
         "vox_offset": ("f", 108),
+        "intent": ("h", 68),
+        "scaling": ("2f", 112),
     },
     540: {
         "magic": ("4s", 4),
@@ -37,8 +39,11 @@ _LAYOUTS = {
         "datatype": ("2h", 12),
         "pixdim": ("8d", 104),
         "vox_offset": ("q", 168),
+        "intent": ("i", 504),
+        "scaling": ("2d", 176),
     },
 }
+_VECTOR_INTENTS = (1006, 1007)  # displacement, vector
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
 
 
@@ -47,13 +52,14 @@ class _Header(NamedTuple):
     voxel_offset: int  # where the voxels start, uncompressed
     voxel_bytes: int  # 0 where they lie in another file
     float_type: np.dtype | None  # of voxels that can be NaN
+    is_scaled_vector: bool  # vectors that are stored as other numbers, of which ITK scales the first third
 
 
 def check_nifti(path: Path, name: str) -> None:
     """Check what ITK leaves unsaid about a NIfTI file; a file with another header passes.
 
     Raises:
-        InvalidVolumeError: truncated or damaged, NaN or infinite voxels, a spacing that is no length.
+        InvalidVolumeError: truncated or damaged, NaN or infinite voxels, a spacing that is no length, scaled vectors.
     """
     try:
         with _open_stream(path) as stream:
@@ -61,6 +67,11 @@ def check_nifti(path: Path, name: str) -> None:
             if header is None:
                 return
             _check_spacing(header, name, path)
+            if header.is_scaled_vector:
+                raise InvalidVolumeError(
+                    f"{name}: the vectors in {path} are scaled by its header (scl_slope), which ITK does to a part of "
+                    "them only. Save them as floating-point numbers without scaling."
+                )
             stream.seek(header.voxel_offset)
             got_bytes, bad_voxels = _read_to_the_end(stream, header)
     except (EOFError, OSError, zlib.error) as error:
@@ -112,6 +123,9 @@ def _read_header(stream: io.BufferedIOBase) -> _Header | None:
     for order in "<>":
         layout = _LAYOUTS.get(struct.unpack(order + "i", raw[:4])[0])
         if layout is not None:
+            raw += stream.read(_LONGEST_HEADER - len(raw))
+            if len(raw) < struct.unpack(order + "i", raw[:4])[0]:
+                return None
             fields = {key: struct.unpack_from(order + kind, raw, at) for key, (kind, at) in layout.items()}
             return _header_of(fields, order)
     return None
@@ -122,13 +136,15 @@ def _header_of(fields: dict[str, tuple[Any, ...]], order: str) -> _Header:
     spacing_mm = fields["pixdim"][1 : min(axes, 3) + 1]
     # The voxels of a header-and-image pair (magic "ni1", or an Analyze file) lie in the other file.
     if not fields["magic"][0].startswith(b"n+"):
-        return _Header(spacing_mm, _SHORTEST_FILE, 0, None)
+        return _Header(spacing_mm, _SHORTEST_FILE, 0, None, False)
     (offset,) = fields["vox_offset"]
     offset = int(min(max(offset, _SHORTEST_FILE), _LARGEST_OFFSET)) if math.isfinite(offset) else _LARGEST_OFFSET
     code, bits = fields["datatype"]
     voxel_bytes = math.prod(max(n, 1) for n in fields["dim"][1 : axes + 1]) * bits // 8
     float_type = np.dtype(order + _FLOAT_TYPES[code]) if code in _FLOAT_TYPES else None
-    return _Header(spacing_mm, offset, voxel_bytes, float_type)
+    (intent,), (slope, shift) = fields["intent"], fields["scaling"]
+    is_scaled = math.isfinite(slope) and slope != 0 and (slope, shift) != (1, 0)
+    return _Header(spacing_mm, offset, voxel_bytes, float_type, intent in _VECTOR_INTENTS and is_scaled)
 
 
 def _check_spacing(header: _Header, name: str, path: Path) -> None:

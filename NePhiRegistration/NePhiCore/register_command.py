@@ -128,7 +128,7 @@ def read_pair(files: Mapping[str, Path | None], inhale: Inhale | None = None) ->
         NePhiError: a file that cannot be used, or files that do not belong together.
     """
     from .image_io import read_mask, read_volume
-    from .landmarks import check_landmark_pair, read_landmarks
+    from .landmarks import check_landmark_pair, check_landmarks_inside, read_landmarks
     from .pair_run import Pair, file_name
     from .transform_io import read_initial_transform
 
@@ -140,6 +140,9 @@ def read_pair(files: Mapping[str, Path | None], inhale: Inhale | None = None) ->
         check_landmark_pair(fixed_points, moving_points)
     initial = read_initial_transform(given["initial_transform"]) if "initial_transform" in given else None
     fixed, moving = (read_volume(given[name], name) for name in ("fixed", "moving"))
+    for volume, points in ((fixed, fixed_points), (moving, moving_points)):
+        if points is not None:
+            check_landmarks_inside(points, volume.geometry, f"{volume.name} landmarks")
     fixed_mask, moving_mask = (
         read_mask(given[f"{volume.name}_mask"], volume.geometry, f"{volume.name} mask")
         if f"{volume.name}_mask" in given

@@ -40,6 +40,7 @@ from .voxel_views import nodes_around
 _CubesAt = Callable[..., tuple[CubeImage, CubeImage]]
 
 LEAST_LUNGS_ML = 10.0  # one lung of a newborn has about 30
+MOST_LUNGS_LITRES = 20.0  # twice what the largest have
 # Of the variance by which two images seem to differ in sharpness. From a map a millimetre off, images that are alike
 # seem to differ too; matching them halfway or less costs little where they differ, and smooths little where not.
 SHARPNESS_TRUST = 0.25
@@ -142,8 +143,17 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
 
 def _lungs_of(volume: Volume, given: np.ndarray | None) -> np.ndarray:
     check_volume(volume)
-    if given is None:
-        return find_lungs(volume)
+    lungs = find_lungs(volume) if given is None else _given_lungs(volume, given)
+    litres = np.count_nonzero(lungs) * volume.geometry.voxel_volume_mm3 * 1e-6
+    if litres > MOST_LUNGS_LITRES:
+        raise InvalidVolumeError(
+            f"The lungs of {volume.name} are {litres:.0f} litres, which nobody has: its voxels of "
+            f"{volume.geometry.spacing_mm.round(2).tolist()} mm are too large. Correct its header."
+        )
+    return lungs
+
+
+def _given_lungs(volume: Volume, given: np.ndarray) -> np.ndarray:
     if given.shape != volume.hu.shape:
         raise InvalidVolumeError(
             f"The lung mask of {volume.name} has shape {given.shape}, its image {volume.hu.shape}; "

@@ -1,5 +1,8 @@
-"""Transforms as text: whether a grid has as many numbers as it announces. ITK makes room for the grid first, whatever
-its size, and where there is none it ends the whole process."""
+"""Transforms as text: whether they are whole.
+
+ITK takes a transform that is cut short for the identity, and of several that are not composed the first. It makes room
+for a grid before it reads the numbers, whatever its size, and where there is none it ends the whole process.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +14,30 @@ from .errors import InvalidTransformError
 from .paths import full_suffix
 
 _SUFFIXES = (".tfm", ".txt")
+_COMPOSITE = "Composite"
 _GRID_KINDS = re.compile(r"^(BSpline|DisplacementField|.*VelocityField|.*Exponential)")
 _LARGEST_FILE_BYTES = 1 << 30
 
 
 def check_text_transform(path: Path, name: str) -> None:
-    """Check the grids of a transform file that is text; one of another format passes.
+    """Check a transform file that is text; one of another format passes.
 
     Raises:
-        InvalidTransformError: a grid larger than the numbers that are given for it; a file too large for text.
+        InvalidTransformError: a transform without its parameters; several that are not composed; a grid larger than
+            the numbers that are given for it; a file too large for text.
     """
     if full_suffix(path) not in _SUFFIXES:
         return
     if path.stat().st_size > _LARGEST_FILE_BYTES:
         raise InvalidTransformError(f"{name}: {path} is too large for a transform in text. Save it as .h5.")
-    kind, given = "", 0
+    kind, given, kinds, keys = "", 0, [], []
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             key, _, rest = line.partition(":")
+            keys.append(key.strip())
             if key.strip() == "Transform":
                 kind, given = rest.strip(), 0
+                kinds.append(kind)
             elif key.strip() == "Parameters":
                 given = len(rest.split())
             elif key.strip() == "FixedParameters" and _GRID_KINDS.match(kind) and _nodes(rest) > max(given, 1):
@@ -38,6 +45,17 @@ def check_text_transform(path: Path, name: str) -> None:
                     f"{name}: a grid in {path} announces {_nodes(rest):g} nodes and {given} numbers are given for it. "
                     "The file is damaged; save the transform again."
                 )
+    simple = [kind for kind in kinds if not kind.startswith(_COMPOSITE)]
+    if min(keys.count("Parameters"), keys.count("FixedParameters")) < len(simple):
+        raise InvalidTransformError(
+            f"{name}: {path} holds {len(simple)} transforms, not all of them with Parameters and FixedParameters. The "
+            "file is cut short; save the transform again."
+        )
+    if len(simple) > 1 and not kinds[0].startswith(_COMPOSITE):
+        raise InvalidTransformError(
+            f"{name}: {path} holds {len(simple)} transforms that are not composed, of which ITK would take the first. "
+            "Save them as one composite transform."
+        )
 
 
 def _nodes(fixed_parameters: str) -> float:

@@ -9,6 +9,8 @@ import numpy as np
 from .errors import InvalidVolumeError
 from .geometry import ImageGeometry
 
+_LARGEST_VOXEL_MM = 25.0
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -37,7 +39,7 @@ class Volume:
 
 
 def check_volume(volume: Volume) -> None:
-    """Raise InvalidVolumeError where the voxels cannot be a lung CT: NaN or infinity, constant, too small."""
+    """Raise InvalidVolumeError where the voxels cannot be a lung CT: NaN or infinity, constant, too few, too large."""
     name, hu = volume.name, volume.hu
     if min(hu.shape) < 8:
         raise InvalidVolumeError(
@@ -47,5 +49,10 @@ def check_volume(volume: Volume) -> None:
         bad = int(hu.size - np.count_nonzero(np.isfinite(hu)))
         if bad:
             raise InvalidVolumeError(f"{name}: {bad} voxels are NaN or infinite. Replace them (air is -1000 HU) first.")
+    if volume.geometry.spacing_mm.max() > _LARGEST_VOXEL_MM:
+        raise InvalidVolumeError(
+            f"{name}: its voxels are {volume.geometry.spacing_mm.round(1).tolist()} mm wide, more than any CT's "
+            f"({_LARGEST_VOXEL_MM:g} mm). Is its header in other units? Correct it."
+        )
     if hu.min() == hu.max():
         raise InvalidVolumeError(f"{name}: every voxel is {hu.flat[0]}; a constant image cannot be registered.")

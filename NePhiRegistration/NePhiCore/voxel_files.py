@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
 
 from .errors import InvalidVolumeError
 from .paths import full_suffix, uncompressed_twin
@@ -17,6 +18,20 @@ _LONGEST_HEADER = 4 << 20
 _NRRD_END = re.compile(rb"\r?\n\r?\n")
 _NRRD_DATA = re.compile(rb"^data ?file:[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
 _META_DATA = re.compile(rb"^[ \t]*ElementDataFile[ \t]*[=:][ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+
+
+class _Format(NamedTuple):
+    begins: re.Pattern[bytes]  # what every header of this kind holds
+    data: re.Pattern[bytes]  # where a header says what holds the voxels
+    spacing: re.Pattern[bytes]  # and how large they are: without it ITK takes them for cubes of a millimetre
+
+
+_NRRD = _Format(
+    re.compile(rb"^sizes:", re.MULTILINE),
+    _NRRD_DATA,
+    re.compile(rb"^(spacings|space ?directions):", re.IGNORECASE | re.MULTILINE),
+)
+_META = _Format(_META_DATA, _META_DATA, re.compile(rb"^[ \t]*Element(Spacing|Size)[ \t]*[=:]", re.MULTILINE))
 _META_SUFFIXES = (".mha", ".mhd")
 _HERE = b"LOCAL"
 # A NIfTI or Analyze header and its voxels are told apart by their suffixes alone.
@@ -28,9 +43,12 @@ def check_voxel_files(path: Path, name: str) -> None:
 
     Raises:
         InvalidVolumeError: they are in many files, outside the folder, or in what is no ordinary file; an NRRD or
-            MetaImage header that does not end.
+            MetaImage header that does not end, or does not say how large a voxel is.
     """
-    for said in _named_files(path, name):
+    form, header = _header(path, name)
+    for said in form.data.findall(header) if form else []:
+        if said.upper() == _HERE:
+            continue
         relative = os.fsdecode(said)
         if "%" in relative or relative.upper().split(" ")[0] == "LIST":
             raise InvalidVolumeError(f"{name}: the voxels of {path} are in many files. Save it as one .nrrd file.")
@@ -40,6 +58,8 @@ def check_voxel_files(path: Path, name: str) -> None:
                 "Move that file beside the header and write its name alone."
             )
         _check_ordinary(path.parent / relative, path, name)
+    if form and form.begins.search(header) and not form.spacing.search(header):
+        raise InvalidVolumeError(f"{name}: the header of {path} does not say how large a voxel is. Export it again.")
     suffix = full_suffix(path)
     twin = uncompressed_twin(path)
     if twin is not None and os.path.exists(twin):
@@ -53,8 +73,8 @@ def check_voxel_files(path: Path, name: str) -> None:
             _check_ordinary(partner, path, name)
 
 
-def _named_files(path: Path, name: str) -> list[bytes]:
-    """What the header of an NRRD or MetaImage file names; nothing where it is of another kind."""
+def _header(path: Path, name: str) -> tuple[_Format | None, bytes]:
+    """The header of an NRRD or MetaImage file; none where it is of another kind."""
     try:
         with open(path, "rb") as file:
             start = file.read(_LONGEST_HEADER)
@@ -62,12 +82,11 @@ def _named_files(path: Path, name: str) -> list[bytes]:
         raise InvalidVolumeError(f"{name}: {path} cannot be read ({error.strerror or error}).") from error
     is_nrrd = start.startswith(b"NRRD")
     if not is_nrrd and full_suffix(path) not in _META_SUFFIXES:
-        return []
+        return None, b""
     end = _NRRD_END.search(start) if is_nrrd else _META_DATA.search(start)
     if end is None and len(start) == _LONGEST_HEADER:
         raise InvalidVolumeError(f"{name}: the header of {path} does not end. The file is damaged; export it again.")
-    header = start[: end.end()] if end else start
-    return [said for said in (_NRRD_DATA if is_nrrd else _META_DATA).findall(header) if said.upper() != _HERE]
+    return _NRRD if is_nrrd else _META, start[: end.end()] if end else start
 
 
 def _stays_inside(name: str) -> bool:

@@ -10,7 +10,9 @@ from NePhiCore.errors import DeviceMemoryError, InvalidVolumeError
 from NePhiCore.image_io import read_volume
 
 
-def write_slices(folder: Path, image: sitk.Image, series: str = "1.2.3.1", offsets_mm=None) -> list[Path]:
+def write_slices(
+    folder: Path, image: sitk.Image, series: str = "1.2.3.1", offsets_mm=None, modality="CT"
+) -> list[Path]:
     """CT slices as a scanner stores them: one file each, with its own position in the patient."""
     folder.mkdir(exist_ok=True)
     writer = sitk.ImageFileWriter()
@@ -23,7 +25,7 @@ def write_slices(folder: Path, image: sitk.Image, series: str = "1.2.3.1", offse
         if offsets_mm is not None:
             position = position + offsets_mm[k]
         tags = {
-            "0008|0060": "CT",
+            "0008|0060": modality,
             "0020|000e": series,
             "0008|0018": f"{series}.{k + 1}",
             "0020|000d": "1.2.3",
@@ -169,3 +171,19 @@ def test_a_folder_that_may_not_be_read_is_not_called_empty(tmp_path, ct_image, m
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(InvalidVolumeError, match="fixed: .* may not be read by this user"):
         read_volume(tmp_path, "fixed")
+
+
+def test_only_a_series_of_ct_is_read_however_large_another_is(tmp_path, ct_image):
+    write_slices(tmp_path, ct_image, "1.2.3.4", modality="PT")
+    with pytest.raises(InvalidVolumeError, match="fixed: .* are PT, not CT"):
+        read_volume(tmp_path, "fixed")
+    write_slices(tmp_path, ct_image[:, :, :9], "1.2.3.5")
+    np.testing.assert_array_equal(read_volume(tmp_path, "fixed").hu, random_hu()[:9])
+
+
+def test_all_slices_in_one_file_are_refused_in_a_folder_and_by_name(tmp_path, ct_image):
+    ct_image.SetMetaData("0008|0060", "CT")
+    sitk.WriteImage(ct_image, str(tmp_path / "all.dcm"))
+    for path in (tmp_path, tmp_path / "all.dcm"):
+        with pytest.raises(InvalidVolumeError, match="fixed: .* all slices in one file"):
+            read_volume(path, "fixed")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from NePhiCore.errors import InvalidLandmarksError
-from NePhiCore.landmarks import check_landmark_pair, read_landmarks
+from NePhiCore.geometry import ImageGeometry
+from NePhiCore.landmarks import check_landmark_pair, check_landmarks_inside, read_landmarks
 
 # The same two points in both frames.
 LPS = [(-10.0, -20.0, 30.0), (1.5, -2.25, 3.0)]
@@ -170,3 +171,13 @@ def test_pairs_must_be_equally_many():
     check_landmark_pair(np.zeros((3, 3)), np.ones((3, 3)))
     with pytest.raises(InvalidLandmarksError, match="3 fixed and 2 moving"):
         check_landmark_pair(np.zeros((3, 3)), np.ones((2, 3)))
+
+
+def test_landmarks_outside_their_image_are_refused_where_most_are():
+    geometry = ImageGeometry.from_spacing((100, 120, 140), 2.0, (-140.0, -120.0, -300.0))
+    inside = np.random.default_rng(0).uniform((-130, -110, -290), (130, 110, -110), (20, 3))
+    check_landmarks_inside(inside, geometry, "fixed landmarks")
+    check_landmarks_inside(np.concatenate([inside, inside[:5] + 500]), geometry, "fixed landmarks")
+    voxels = (inside - geometry.origin_ras_mm) / 2
+    with pytest.raises(InvalidLandmarksError, match="fixed landmarks: 20 of 20 lie outside .* not numbers of voxels"):
+        check_landmarks_inside(voxels, geometry, "fixed landmarks")

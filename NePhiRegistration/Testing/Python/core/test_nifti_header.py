@@ -155,3 +155,22 @@ def test_a_truncated_file_does_not_hold_what_was_written(whole_file, missing):
 def test_what_is_no_nifti_file_holds_nothing(tmp_path):
     (tmp_path / "file.nii").write_bytes(b"short")
     assert not holds_voxels(tmp_path / "file.nii", VOXELS)
+
+
+@pytest.mark.parametrize(
+    ("intent", "scaling", "is_refused"), [(1007, (2, 0), True), (1006, (1, 5), True), (1007, (1, 0), False)]
+)
+def test_vectors_that_are_scaled_are_refused_for_itk_scales_a_third_of_them(tmp_path, intent, scaling, is_refused):
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 5, 5, 6, 7, 1, 3, 1, 1)
+    struct.pack_into("<h2h", header, 68, intent, 16, 32)
+    struct.pack_into("<8f", header, 76, 1, 2, 2, 2, 1, 1, 1, 1)
+    struct.pack_into("<f2f4s", header, 108, 352, *scaling, b"")
+    struct.pack_into("<4s", header, 344, b"n+1")
+    (tmp_path / "u.nii").write_bytes(bytes(header) + np.ones(5 * 6 * 7 * 3, "<f4").tobytes())
+    if is_refused:
+        with pytest.raises(InvalidVolumeError, match="the vectors in .* are scaled by its header"):
+            check_nifti(tmp_path / "u.nii", "initial transform")
+    else:
+        check_nifti(tmp_path / "u.nii", "initial transform")

@@ -424,3 +424,11 @@ def test_cancelled_while_it_optimises_the_best_so_far_comes_back(phantom, regist
 def test_cancelled_in_the_last_step_the_whole_result_comes_back(phantom):
     result = run(phantom, accurate(2), **cancelled_in("evaluation"))
     assert not result.cancelled and result.trace.iteration[-1] == 1
+
+
+def test_lungs_larger_than_anybodys_are_refused(phantom):
+    """An image whose header says centimetres for millimetres; of smaller voxels, that are no reason by themselves."""
+    geometry = phantom.exhale.geometry
+    threefold = ImageGeometry(geometry.shape_kji, geometry.ijk_to_ras @ np.diag([3.0, 3.0, 3.0, 1.0]))
+    with pytest.raises(InvalidVolumeError, match="The lungs of exhale are .* litres, which nobody has"):
+        run(phantom, fixed=Volume(phantom.exhale.hu, threefold, "exhale"))

@@ -28,7 +28,28 @@ def test_a_grid_with_fewer_numbers_than_nodes_is_refused(tmp_path, kind, size):
         check_text_transform(tmp_path / "t.tfm", "initial transform")
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"Transform: BSpline\nFixedParameters: a b c\n"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"#Insight Transform File V1.0\n"])
 def test_what_is_no_transform_is_left_to_itk(tmp_path, content):
     (tmp_path / "t.tfm").write_bytes(content)
     check_text_transform(tmp_path / "t.tfm", "initial transform")
+
+
+def test_a_transform_that_is_cut_short_is_refused_for_itk_takes_it_for_the_identity(tmp_path):
+    path, shift = tmp_path / "t.tfm", sitk.TranslationTransform(3, (10.0, 20.0, 30.0))
+    sitk.WriteTransform(sitk.AffineTransform(shift.GetDimension()), str(path))
+    lines = path.read_text().splitlines(keepends=True)
+    check_text_transform(path, "initial transform")
+    for missing in ("Parameters:", "FixedParameters:"):
+        path.write_text("".join(line for line in lines if not line.startswith(missing)))
+        with pytest.raises(InvalidTransformError, match="is cut short"):
+            check_text_transform(path, "initial transform")
+
+
+def test_two_transforms_that_are_not_composed_are_refused_for_itk_takes_the_first(tmp_path):
+    path = tmp_path / "t.tfm"
+    sitk.WriteTransform(sitk.TranslationTransform(3, (10.0, 20.0, 30.0)), str(path))
+    first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([first, *rest, *rest]))
+    assert sitk.ReadTransform(str(path)).TransformPoint((0.0, 0.0, 0.0)) == (10.0, 20.0, 30.0)
+    with pytest.raises(InvalidTransformError, match="2 transforms that are not composed"):
+        check_text_transform(path, "initial transform")

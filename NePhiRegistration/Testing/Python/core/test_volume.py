@@ -58,3 +58,10 @@ def test_one_voxel_that_differs_is_no_constant_image():
     hu = np.full((8, 8, 8), -1000, np.int16)
     hu[7, 7, 7] = -999
     check_volume(volume(hu))
+
+
+def test_voxels_wider_than_any_cts_are_refused():
+    hu = np.random.default_rng(0).integers(-1000, 100, (9, 10, 11)).astype(np.int16)
+    check_volume(Volume(hu, ImageGeometry.from_spacing(hu.shape, (2.0, 2.0, 10.0))))
+    with pytest.raises(InvalidVolumeError, match="other units"):
+        check_volume(Volume(hu, ImageGeometry.from_spacing(hu.shape, 2000.0)))

@@ -11,8 +11,9 @@ from NePhiCore.errors import InvalidVolumeError
 from NePhiCore.image_io import read_volume
 from NePhiCore.voxel_files import check_voxel_files
 
-NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 8 9 10\nencoding: raw\nendian: little\n{}\n"
-META = "ObjectType = Image\nNDims = 3\nDimSize = 8 9 10\nElementType = MET_SHORT\nElementDataFile = {}\n"
+NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 8 9 10\nspacings: 1 1 1\nencoding: raw\nendian: little\n{}\n"
+META = "ObjectType = Image\nNDims = 3\nDimSize = 8 9 10\nElementSpacing = 1 1 1\n"
+META += "ElementType = MET_SHORT\nElementDataFile = {}\n"
 
 
 @pytest.mark.parametrize("suffix", [".nhdr", ".mhd"])
@@ -90,3 +91,21 @@ def test_a_compressed_image_beside_an_uncompressed_one_is_refused_for_itk_reads_
         read_volume(tmp_path / name, "fixed")
     (tmp_path / twin).unlink()
     np.testing.assert_array_equal(read_volume(tmp_path / name, "fixed").hu, voxels)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("ct.nrrd", NRRD.format(""), "spacings: 1 1 1\n"),
+        ("ct.mha", META.format("LOCAL"), "ElementSpacing = 1 1 1\n"),
+    ],
+)
+def test_a_header_that_does_not_say_how_large_a_voxel_is_is_refused(tmp_path, name, text, line):
+    voxels = np.arange(720, dtype=np.int16).tobytes()
+    for header, is_read in ((text, True), (text.replace(line, ""), False), (text.replace(line, line.lower()), None)):
+        (tmp_path / name).write_bytes(header.encode() + voxels)
+        if is_read:
+            assert read_volume(tmp_path / name).hu.max() == 719
+        elif is_read is False or name == "ct.mha":  # whose keys ITK knows in one way of writing only
+            with pytest.raises(InvalidVolumeError, match="fixed: .* does not say how large a voxel is"):
+                read_volume(tmp_path / name, "fixed")
