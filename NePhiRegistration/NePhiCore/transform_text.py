@@ -30,23 +30,26 @@ def check_text_transform(path: Path, name: str) -> None:
         return
     if path.stat().st_size > _LARGEST_FILE_BYTES:
         raise InvalidTransformError(f"{name}: {path} is too large for a transform in text. Save it as .h5.")
-    kind, given, kinds, keys = "", 0, [], []
+    kind, given, kinds = "", 0, []
+    lines = {"Parameters": 0, "FixedParameters": 0}
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             key, _, rest = line.partition(":")
-            keys.append(key.strip())
-            if key.strip() == "Transform":
+            key = key.strip()
+            if key in lines:
+                lines[key] += 1
+            if key == "Transform":
                 kind, given = rest.strip(), 0
                 kinds.append(kind)
-            elif key.strip() == "Parameters":
+            elif key == "Parameters":
                 given = len(rest.split())
-            elif key.strip() == "FixedParameters" and _GRID_KINDS.match(kind) and _nodes(rest) > max(given, 1):
+            elif key == "FixedParameters" and _GRID_KINDS.match(kind) and _nodes(rest) > max(given, 1):
                 raise InvalidTransformError(
                     f"{name}: a grid in {path} announces {_nodes(rest):g} nodes and {given} numbers are given for it. "
                     "The file is damaged; save the transform again."
                 )
     simple = [kind for kind in kinds if not kind.startswith(_COMPOSITE)]
-    if min(keys.count("Parameters"), keys.count("FixedParameters")) < len(simple):
+    if min(lines.values()) < len(simple):
         raise InvalidTransformError(
             f"{name}: {path} holds {len(simple)} transforms, not all of them with Parameters and FixedParameters. The "
             "file is cut short; save the transform again."
