@@ -102,10 +102,8 @@ def test_a_compressed_image_beside_an_uncompressed_one_is_refused_for_itk_reads_
 )
 def test_a_header_that_does_not_say_how_large_a_voxel_is_is_refused(tmp_path, name, text, line):
     voxels = np.arange(720, dtype=np.int16).tobytes()
-    for header, is_read in ((text, True), (text.replace(line, ""), False), (text.replace(line, line.lower()), None)):
-        (tmp_path / name).write_bytes(header.encode() + voxels)
-        if is_read:
-            assert read_volume(tmp_path / name).hu.max() == 719
-        elif is_read is False or name == "ct.mha":  # whose keys ITK knows in one way of writing only
-            with pytest.raises(InvalidVolumeError, match="fixed: .* does not say how large a voxel is"):
-                read_volume(tmp_path / name, "fixed")
+    (tmp_path / name).write_bytes(text.encode() + voxels)
+    assert read_volume(tmp_path / name).hu.max() == 719
+    (tmp_path / name).write_bytes(text.replace(line, "").encode() + voxels)
+    with pytest.raises(InvalidVolumeError, match="fixed: .* does not say how large a voxel is"):
+        read_volume(tmp_path / name, "fixed")
