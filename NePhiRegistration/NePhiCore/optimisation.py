@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
@@ -14,6 +12,7 @@ import torch
 
 from .adam import Adam
 from .coordinate_network import CoordinateNetwork
+from .device_streams import two_at_once
 from .direction import Direction
 from .errors import OptimisationDivergedError
 from .latent_code import LatentCode, RefinedCode
@@ -22,7 +21,7 @@ from .model import map_points
 from .recorded_steps import CudaRecorder, RecordedSteps
 from .scales import Scale, ScaledPair, schedule
 from .settings import RegistrationSettings
-from .side_by_side import Calls, threads_for
+from .side_by_side import Calls
 from .weight_average import WeightAverage
 
 Tensor = torch.Tensor
@@ -96,37 +95,12 @@ def optimise(
     if settings.iterations == 0 or settings.optimise == "none":
         return Optimised(maps, LossTrace())
     device = maps.code.local_code.device
-    with threads_for(2 if device.type == "cpu" else 1) as make_all, _stream_of_its_own(device):
+    with two_at_once(device) as make_all:
         run = _Run(maps, settings, pairs, matched, make_all)
         try:
             return _optimised(run, pairs, on_step, is_cancelled, on_look)
         finally:
             run.let_go()
-
-
-_of_this_thread = threading.local()
-
-
-@contextmanager
-def _stream_of_its_own(device: torch.device) -> Iterator[None]:
-    """On a CUDA device: work can be recorded on any stream but the default one.
-
-    A thread keeps its stream: memory that one has given back is not for another.
-    """
-    if device.type != "cuda":
-        yield
-        return
-    outside, stream = torch.cuda.current_stream(device), getattr(_of_this_thread, "stream", None)
-    if stream is None or stream.device != outside.device:
-        stream = _of_this_thread.stream = torch.cuda.Stream(device)
-    stream.wait_stream(outside)
-    try:
-        with torch.cuda.stream(stream):
-            yield
-    finally:
-        outside.wait_stream(stream)
-        with suppress(RuntimeError):  # before torch 2.8 it fails where a recording has; there is nothing to tidy then
-            torch.cuda.empty_cache()  # the recordings' memory, which nothing else can have
 
 
 def _optimised(
