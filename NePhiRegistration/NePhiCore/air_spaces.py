@@ -101,6 +101,7 @@ def _sort_air_spaces(
         two (S, A, R) bool.
     """
     smooth_hu = _smooth(hu)
+    seeds = seeds.astype(np.intp)  # the type of indices, with which tables are read in half the time
     middle, upper, top = _percentiles_by_label(smooth_hu, seeds, (50, 70, 95)).T
     is_even = (upper < -970) | (top < -930)
     sizes_ml = np.bincount(seeds.ravel(), minlength=1) * grid.voxel_ml
@@ -122,10 +123,12 @@ def _sort_air_spaces(
 def _smooth(hu: np.ndarray) -> np.ndarray:
     """Mean over 3 x 3 x 3 voxels; at the border the outermost ones are repeated."""
     for axis in range(3):
-        size = hu.shape[axis]
-        place = np.arange(size)
-        before, after = (hu.take(np.clip(place + step, 0, size - 1), axis) for step in (-1, 1))
-        hu = (before + hu + after) / 3
+        along = np.moveaxis(hu, axis, 0)
+        longer = np.concatenate([along[:1], along, along[-1:]])
+        hu = longer[:-2] + longer[1:-1]
+        hu += longer[2:]
+        hu /= 3
+        hu = np.moveaxis(hu, 0, axis)
     return hu
 
 
@@ -145,7 +148,7 @@ def _nearer_to_other(air: np.ndarray, other_seeds: np.ndarray, lung_seeds: np.nd
 def _percentiles_by_label(values: np.ndarray, labels: np.ndarray, percents: tuple[float, ...]) -> np.ndarray:
     """(n + 1, len(percents)) by label; row 0, the background, is 0."""
     inside = labels > 0
-    numbers = labels[inside]
+    numbers = labels[inside].astype(np.min_scalar_type(labels.max()))  # few numbers in short types are sorted faster
     groups = np.split(values[inside][np.argsort(numbers, kind="stable")], np.cumsum(np.bincount(numbers))[:-1])
     return np.array([np.percentile(group, percents) if group.size else np.zeros(len(percents)) for group in groups])
 
@@ -156,20 +159,21 @@ def _enclosed_share(body: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     The ways are right, left, front and back, or these with up and down where that is
     more: the image may cut the lungs above and below, or at the sides.
     """
-    inside = seeds > 0
-    numbers = seeds[inside]
-    counts = np.bincount(numbers, minlength=1)
-    shares = []
+    met = np.zeros(body.shape, np.uint8)  # on the two ways along each axis, as the digits of a number
     for axis in range(3):
         before = np.logical_or.accumulate(body, axis)
         after = np.flip(np.logical_or.accumulate(np.flip(body, axis), axis), axis)
-        met = before.view(np.uint8) + after.view(np.uint8)
-        for doubled, size in enumerate(seeds.shape):
-            met = met.repeat(2, doubled).take(np.arange(size), doubled)
-        shares.append(np.bincount(numbers, met[inside], minlength=1) / np.maximum(2 * counts, 1))
-    up_down, front_back, right_left = shares
+        met = 3 * met + before + after
+    for axis, size in enumerate(seeds.shape):
+        met = met.repeat(2, axis)[(slice(None),) * axis + (slice(size),)]
+    inside = seeds > 0
+    joint = np.bincount(27 * seeds[inside].astype(np.intp) + met[inside], minlength=27 * (int(seeds.max()) + 1))
+    joint = joint.reshape(-1, 3, 3, 3)
+    ways = np.maximum(2 * joint.sum((1, 2, 3)), 1)
+    up_down, front_back, right_left = (joint.sum(others) @ np.arange(3) / ways for others in ((2, 3), (1, 3), (1, 2)))
     level = (front_back + right_left) / 2
-    return np.maximum(level, (2 * level + up_down) / 3)
+    share: np.ndarray = np.maximum(level, (2 * level + up_down) / 3)
+    return share
 
 
 def _components_with(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from .morphology import Morphology, dilate_by_ball, label_components
+from .morphology import Morphology, bounding_box, dilate_by_ball, label_components
 
 _LUMEN_HU = -700.0  # edge of a tube of air in soft tissue, a little on the air side of half-way
 _AIR_HU = -900.0  # the middle of a trachea is below
@@ -82,11 +82,14 @@ def _find_tubes(hu: np.ndarray, grid: Morphology) -> list[_Tube]:
 def _label_slices(air: np.ndarray) -> np.ndarray:
     """(S, A, R) number of the connected component of each voxel within its slice, larger ones first; 0 outside.
 
-    All slices in one call, kept apart by empty ones: a call a slice takes several times as long.
+    All slices in one call, as one tall picture with an empty row between them: a call a slice takes several times as
+    long.
     """
-    apart = np.zeros((2 * air.shape[0], *air.shape[1:]), bool)
-    apart[::2] = air
-    return label_components(apart)[::2]
+    slices, rows, columns = air.shape
+    apart = np.zeros((slices, rows + 1, columns), bool)
+    apart[:, :rows] = air
+    labels: np.ndarray = label_components(apart.reshape(-1, columns)).reshape(apart.shape)
+    return labels[:, :rows]
 
 
 def _round_sections(
@@ -100,13 +103,23 @@ def _round_sections(
     """
     is_in_size = (areas_mm2 >= _AREA_MM2[0]) & (areas_mm2 <= _AREA_MM2[1])
     for n in np.unique(labels[is_in_size[labels]]):
-        rows, columns = np.nonzero(labels == n)
+        rows, columns = np.divmod(np.flatnonzero(labels == n), labels.shape[1])
         points_mm = np.stack([rows, columns], -1) * pixel_mm
-        variances_mm2 = np.linalg.eigvalsh(np.cov(points_mm.T, bias=True) + np.diag(pixel_mm**2 / 12))
-        is_round = variances_mm2[1] < 9 * variances_mm2[0]
+        centre_mm = points_mm.mean(0)
         is_hollow = hu_slice[rows, columns].min() < _AIR_HU
-        if is_round and is_hollow and _tissue_share(hu_slice, rows, columns, pixel_mm) > 0.5:
-            yield _Section(k, rows, columns, float(areas_mm2[n]), points_mm.mean(0))
+        if (
+            is_hollow
+            and _is_round(points_mm - centre_mm, pixel_mm)
+            and _tissue_share(hu_slice, rows, columns, pixel_mm) > 0.5
+        ):
+            yield _Section(k, rows, columns, float(areas_mm2[n]), centre_mm)
+
+
+def _is_round(offsets_mm: np.ndarray, pixel_mm: np.ndarray) -> bool:
+    """Whether a patch, given by the offsets (N, 2) of its pixels from its centre, is no three times as long as wide."""
+    covariance_mm2 = offsets_mm.T @ offsets_mm / len(offsets_mm) + np.diag(pixel_mm**2 / 12)
+    narrow_mm2, long_mm2 = np.linalg.eigvalsh(covariance_mm2)
+    return bool(long_mm2 < 9 * narrow_mm2)
 
 
 def _tissue_share(hu_slice: np.ndarray, rows: np.ndarray, columns: np.ndarray, pixel_mm: np.ndarray) -> float:
@@ -126,16 +139,24 @@ def _grow(hu: np.ndarray, tube: _Tube, grid: Morphology) -> np.ndarray:
     lumen = np.zeros(hu.shape, bool)
     for section in tube.sections:
         lumen[section.k, section.rows, section.columns] = True
-    gas = (hu < np.median(hu[lumen]) + _GAS_ABOVE_LUMEN_HU) | lumen
-    arrival_mm = _distance_through(gas, lumen, grid)
-    is_new = (arrival_mm < _REACH_MM) & ~lumen
+    near = _within_reach(lumen, grid)
+    gas = (hu[near] < np.median(hu[lumen]) + _GAS_ABOVE_LUMEN_HU) | lumen[near]
+    arrival_mm = _distance_through(gas, lumen[near], grid)
+    is_new = (arrival_mm < _REACH_MM) & ~lumen[near]
     step_mm = max(grid.spacing_mm)
     shells = (arrival_mm[is_new] / step_mm).astype(int)
     widths_mm2 = np.bincount(shells, minlength=1) * grid.voxel_ml * 1000.0 / step_mm
     bursts = np.flatnonzero(widths_mm2 > _BURST * np.median([section.area_mm2 for section in tube.sections]))
     # The shell before a burst has already left the bronchus.
     last_mm = (bursts[0] - 1) * step_mm if bursts.size else _REACH_MM
-    return lumen | (is_new & (arrival_mm < last_mm))
+    lumen[near] |= is_new & (arrival_mm < last_mm)
+    return lumen
+
+
+def _within_reach(lumen: np.ndarray, grid: Morphology) -> tuple[slice, ...]:
+    """The box around a tube that a front from it does not leave."""
+    margins = [int(_REACH_MM / step) + 2 for step in grid.spacing_mm]
+    return tuple(slice(max(0, s.start - n), s.stop + n) for s, n in zip(bounding_box(lumen), margins))
 
 
 def _distance_through(gas: np.ndarray, start: np.ndarray, grid: Morphology) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import permutations
 
 import numpy as np
@@ -106,7 +107,8 @@ def _shrink(hu: np.ndarray, factors: Sequence[int]) -> np.ndarray:
     slabs = []
     for k in range(0, hu.shape[0], step):
         slab = np.pad(np.maximum(hu[k : k + step].astype(np.float32), PADDING_HU).mean(0), margin, mode="edge")
-        slabs.append(slab.reshape(slab.shape[0] // rows, rows, slab.shape[1] // columns, columns).mean((1, 3)))
+        parts = [slab[row::rows, column::columns] for row in range(rows) for column in range(columns)]
+        slabs.append(reduce(np.add, parts) / len(parts))
     return np.stack(slabs)
 
 

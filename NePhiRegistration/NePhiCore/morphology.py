@@ -48,9 +48,8 @@ class Morphology:
         radius = [max(1, round(radius_mm / step)) for step in self.spacing_mm]
         padded = np.pad(mask[box], [(r, r) for r in radius])
         closed = ~dilate_by_ball(~dilate_by_ball(padded, radius), radius)
-        closed = closed[tuple(slice(r, -r) for r in radius)]
         filled: np.ndarray = mask.copy()
-        filled[box] |= sitk.GetArrayFromImage(sitk.BinaryFillhole(self.image(closed))) > 0
+        filled[box] |= fill_holes(closed[tuple(slice(r, -r) for r in radius)])
         return filled
 
     def label(self, mask: np.ndarray, minimum_ml: float = 0.0) -> np.ndarray:
@@ -116,7 +115,18 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     return tuple(slice(int(e[0]), int(e[-1]) + 1) for e in extents)
 
 
+def fill_holes(mask: np.ndarray) -> np.ndarray:
+    """The mask and what it encloses: what is not joined to the edge of the array over the faces of voxels."""
+    outside = label_components(~mask)
+    is_hole = np.ones(int(outside.max()) + 1, bool)
+    for axis in range(mask.ndim):
+        for end in (0, -1):
+            is_hole[outside.take(end, axis)] = False
+    filled: np.ndarray = mask | is_hole[outside] if is_hole[1:].any() else mask
+    return filled
+
+
 def label_components(mask: np.ndarray, minimum_voxels: int = 1) -> np.ndarray:
     """Number of the connected component of each voxel, the largest is 1; 0 outside and in small ones."""
-    components = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
+    components = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.view(np.uint8)))
     return sitk.GetArrayFromImage(sitk.RelabelComponent(components, minimum_voxels))
