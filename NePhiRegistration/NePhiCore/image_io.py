@@ -12,6 +12,7 @@ from .errors import InvalidVolumeError
 from .geometry import ImageGeometry
 from .itk_bridge import geometry_of
 from .itk_files import SAME_PLACE_MM, check_components, peek_header, read_header, read_voxels, write_image
+from .nifti_place import place_doubt
 from .volume import Volume, check_volume
 
 
@@ -29,8 +30,9 @@ def read_volume(path: Path | str, name: str = "image") -> Volume:
         InvalidVolumeError: missing, truncated or no image; not three-dimensional and scalar; absurdly large;
             spacing or direction that is no geometry; voxels that cannot be a CT (see ``check_volume``).
     """
-    voxels, geometry = _read_scalars(Path(path), name)
-    volume = Volume(voxels, geometry, name)
+    path = Path(path)
+    voxels, geometry = _read_scalars(path, name)
+    volume = Volume(voxels, geometry, name, "" if path.is_dir() else place_doubt(path))
     check_volume(volume)
     return volume
 

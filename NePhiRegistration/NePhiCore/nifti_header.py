@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InvalidVolumeError
+from .paths import full_suffix
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
@@ -32,6 +33,9 @@ _LAYOUTS = {
         "vox_offset": ("f", 108),
         "intent": ("h", 68),
         "scaling": ("2f", 112),
+        "forms": ("2h", 252),  # whether there is a qform, and an sform
+        "qform": ("6f", 256),
+        "sform": ("12f", 280),
     },
     540: {
         "magic": ("4s", 4),
@@ -41,16 +45,22 @@ _LAYOUTS = {
         "vox_offset": ("q", 168),
         "intent": ("i", 504),
         "scaling": ("2d", 176),
+        "forms": ("2i", 344),
+        "qform": ("6d", 352),
+        "sform": ("12d", 400),
     },
 }
+Fields = dict[str, tuple[Any, ...]]
+_HEADER, _VOXELS = ".hdr", ".img"  # where they are two files, each compressed or not
 _VECTOR_INTENTS = (1006, 1007)  # displacement, vector
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
 
 
 class _Header(NamedTuple):
     spacing_mm: tuple[float, ...]  # along the first three axes, or fewer where the image has fewer
-    voxel_offset: int  # where the voxels start, uncompressed
-    voxel_bytes: int  # 0 where they lie in another file
+    is_apart: bool  # the voxels lie in another file
+    voxel_offset: int  # where they start, uncompressed
+    voxel_bytes: int
     float_type: np.dtype | None  # of voxels that can be NaN
     is_scaled_vector: bool  # vectors that are stored as other numbers, of which ITK scales the first third
 
@@ -62,16 +72,17 @@ def check_nifti(path: Path, name: str) -> None:
         InvalidVolumeError: truncated or damaged, NaN or infinite voxels, a spacing that is no length, scaled vectors.
     """
     try:
-        with _open_stream(path) as stream:
+        with _open_stream(_one_of_two(path, _HEADER)) as stream:
             header = _read_header(stream)
-            if header is None:
-                return
-            _check_spacing(header, name, path)
-            if header.is_scaled_vector:
-                raise InvalidVolumeError(
-                    f"{name}: the vectors in {path} are scaled by its header (scl_slope), which ITK does to a part of "
-                    "them only. Save them as floating-point numbers without scaling."
-                )
+        if header is None:
+            return
+        _check_spacing(header, name, path)
+        if header.is_scaled_vector:
+            raise InvalidVolumeError(
+                f"{name}: the vectors in {path} are scaled by its header (scl_slope), which ITK does to a part of "
+                "them only. Save them as floating-point numbers without scaling."
+            )
+        with _open_stream(_one_of_two(path, _VOXELS) if header.is_apart else path) as stream:
             stream.seek(header.voxel_offset)
             got_bytes, bad_voxels = _read_to_the_end(stream, header)
     except (EOFError, OSError, zlib.error) as error:
@@ -86,6 +97,16 @@ def check_nifti(path: Path, name: str) -> None:
             f"{name}: {bad_voxels} voxels of {path} are NaN or infinite. Replace them first: air in a CT is -1000 HU, "
             "0 is outside in a mask."
         )
+
+
+def nifti_fields(path: Path) -> Fields | None:
+    """Fields of the header of a NIfTI file, by the names of the standard or of what they say; None of another file."""
+    try:
+        with _open_stream(_one_of_two(path, _HEADER)) as stream:
+            found = _read_fields(stream)
+    except (EOFError, OSError, zlib.error):
+        return None
+    return found and found[0]
 
 
 def holds_voxels(path: Path, array: np.ndarray) -> bool:
@@ -116,7 +137,22 @@ def _open_stream(path: Path) -> io.BufferedIOBase:
     return gzip.open(path, "rb") if is_compressed else open(path, "rb")
 
 
+def _one_of_two(path: Path, wanted: str) -> Path:
+    """The file of the header or of the voxels, where they are two and it is there; else the one given."""
+    suffix = full_suffix(path)
+    if not suffix.startswith((_HEADER, _VOXELS)):
+        return path
+    names = (path.name[: -len(suffix)] + wanted + end for end in ("", ".gz"))  # in the order of the NIfTI library
+    return next((other for name in names if (other := path.with_name(name)).is_file()), path)
+
+
 def _read_header(stream: io.BufferedIOBase) -> _Header | None:
+    found = _read_fields(stream)
+    return found and _header_of(*found)
+
+
+def _read_fields(stream: io.BufferedIOBase) -> tuple[Fields, str] | None:
+    """The fields of a header and its byte order."""
     raw = stream.read(_SHORTEST_FILE)
     if len(raw) < _SHORTEST_FILE:
         return None
@@ -127,24 +163,23 @@ def _read_header(stream: io.BufferedIOBase) -> _Header | None:
             if len(raw) < struct.unpack(order + "i", raw[:4])[0]:
                 return None
             fields = {key: struct.unpack_from(order + kind, raw, at) for key, (kind, at) in layout.items()}
-            return _header_of(fields, order)
+            return fields, order
     return None
 
 
-def _header_of(fields: dict[str, tuple[Any, ...]], order: str) -> _Header:
+def _header_of(fields: Fields, order: str) -> _Header:
     axes = min(max(fields["dim"][0], 0), 7)
     spacing_mm = fields["pixdim"][1 : min(axes, 3) + 1]
-    # The voxels of a header-and-image pair (magic "ni1", or an Analyze file) lie in the other file.
-    if not fields["magic"][0].startswith(b"n+"):
-        return _Header(spacing_mm, _SHORTEST_FILE, 0, None, False)
+    is_apart = not fields["magic"][0].startswith(b"n+")  # "ni1", or an Analyze file
     (offset,) = fields["vox_offset"]
-    offset = int(min(max(offset, _SHORTEST_FILE), _LARGEST_OFFSET)) if math.isfinite(offset) else _LARGEST_OFFSET
+    least = 0 if is_apart else _SHORTEST_FILE
+    offset = int(min(max(offset, least), _LARGEST_OFFSET)) if math.isfinite(offset) else _LARGEST_OFFSET
     code, bits = fields["datatype"]
     voxel_bytes = math.prod(max(n, 1) for n in fields["dim"][1 : axes + 1]) * bits // 8
     float_type = np.dtype(order + _FLOAT_TYPES[code]) if code in _FLOAT_TYPES else None
     (intent,), (slope, shift) = fields["intent"], fields["scaling"]
     is_scaled = math.isfinite(slope) and slope != 0 and (slope, shift) != (1, 0)
-    return _Header(spacing_mm, offset, voxel_bytes, float_type, intent in _VECTOR_INTENTS and is_scaled)
+    return _Header(spacing_mm, is_apart, offset, voxel_bytes, float_type, intent in _VECTOR_INTENTS and is_scaled)
 
 
 def _check_spacing(header: _Header, name: str, path: Path) -> None:

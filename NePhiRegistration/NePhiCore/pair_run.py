@@ -137,7 +137,7 @@ def register_and_measure(
 
     Returns:
         The result; and the figures of ``quality_report`` and ``plausibility_report``, which image is at "inhale" where
-        that is known, and "truth_mm" where the true map is.
+        that is known, the "place_doubts" about their headers, and "truth_mm" where the true map is.
 
     Raises:
         NePhiError: as ``register`` does; RegistrationCancelled after an interrupt.
@@ -175,6 +175,7 @@ def _quality(pair: Pair, result: RegistrationResult) -> dict[str, object]:
     maps_and_lungs = result.fixed_to_moving, result.fixed_lungs, result.moving_lungs
     quality |= plausibility_report(pair.fixed, pair.moving, *maps_and_lungs)
     quality["inhale"] = pair.inhale
+    quality["place_doubts"] = {"fixed": pair.fixed.place_doubt, "moving": pair.moving.place_doubt}
     if pair.truth is not None:
         points_ras_mm = mask_points_ras_mm(result.fixed_lungs, pair.fixed.geometry, _TRUTH_POINTS)
         error = target_registration_error(result.fixed_to_moving, points_ras_mm, pair.truth(points_ras_mm))

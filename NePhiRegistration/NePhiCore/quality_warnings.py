@@ -33,6 +33,9 @@ def warnings_of(report: dict[str, Any]) -> Iterator[QualityWarning]:
     yield from _on_similarity(report["similarity"])
     yield from _on_convergence(report)
     yield from _on_maps(report)
+    for side, doubt in report["place_doubts"].items():
+        if doubt:
+            yield QualityWarning("doubtful_place", f"the {side} image: {doubt}")
     yield from _on_lungs(report)
     yield from _on_breath(report)
 

@@ -20,11 +20,13 @@ class Volume:
         hu: (K, J, I) array, any real dtype, Hounsfield units.
         geometry: placement of the voxels, RAS mm.
         name: what messages call it ("fixed", a file name).
+        place_doubt: for people, what is doubtful about its geometry; "" where nothing is.
     """
 
     hu: np.ndarray
     geometry: ImageGeometry
     name: str = "image"
+    place_doubt: str = ""
 
     def __post_init__(self) -> None:
         if self.hu.ndim != 3:

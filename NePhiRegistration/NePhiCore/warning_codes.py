@@ -13,6 +13,7 @@ CODES = {
     "not_inverse": "the two maps do not undo each other",
     "less_alike": "the images are less alike after registration than before",
     "other_patient": "the images are less alike than those of one patient have been found to be",
+    "doubtful_place": "the header of an image places it twice, or not at all",
     "large_motion": "the lungs move further than in any pair that the model was trained on",
     "lungs_cut": "the field of view ends inside the lungs",
     "swapped": "the image said to be at inhale has the smaller lungs",

@@ -21,6 +21,7 @@ GOOD = {
     "lungs_cut_cm2": {"fixed": 0.0, "moving": 0.0},
     "light_share": {"fixed": 0.95, "moving": 0.98},
     "inhale": None,
+    "place_doubts": {"fixed": "", "moving": ""},
 }
 
 

@@ -174,3 +174,26 @@ def test_vectors_that_are_scaled_are_refused_for_itk_scales_a_third_of_them(tmp_
             check_nifti(tmp_path / "u.nii", "initial transform")
     else:
         check_nifti(tmp_path / "u.nii", "initial transform")
+
+
+@pytest.mark.parametrize("suffix", [".hdr", ".img", ".hdr.gz", ".img.gz"])
+def test_of_two_files_the_voxels_are_looked_at_whichever_is_named(tmp_path, suffix):
+    path = tmp_path / f"ct{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(VOXELS), str(path))
+    check_nifti(path, "fixed")
+    (voxels,) = tmp_path.glob("ct.img*")
+    voxels.write_bytes(voxels.read_bytes()[:-100])
+    assert sitk.ReadImage(str(path)).GetSize() == VOXELS.shape[::-1]  # without an error
+    with pytest.raises(InvalidVolumeError, match="fixed: .* truncated"):
+        check_nifti(path, "fixed")
+    voxels.unlink()
+    with pytest.raises(InvalidVolumeError, match="fixed: .* truncated"):
+        check_nifti(path, "fixed")
+
+
+def test_of_two_files_voxels_that_are_no_numbers_are_found(tmp_path):
+    voxels = np.ones((8, 9, 10), np.float32)
+    voxels[0, 0, 0] = np.nan
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(tmp_path / "ct.hdr"))
+    with pytest.raises(InvalidVolumeError, match="fixed: 1 voxels .* are NaN or infinite"):
+        check_nifti(tmp_path / "ct.hdr", "fixed")

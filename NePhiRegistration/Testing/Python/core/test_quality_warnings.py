@@ -51,6 +51,7 @@ def test_a_good_registration_is_not_warned_of():
         ("masks_disagree", changed("light_share", fixed=0.79), changed("light_share", fixed=0.81)),
         ("masks_disagree", changed("light_share", moving=0.79), changed("light_share", moving=0.81)),
         ("masks_disagree", changed("lung_overlap_dice", after=0.79), changed("lung_overlap_dice", after=0.81)),
+        ("doubtful_place", changed("place_doubts", moving="its header places it twice"), GOOD),
         ("swapped", {**GOOD, "inhale": "fixed"}, {**GOOD, "inhale": "moving"}),
     ],
 )

@@ -36,6 +36,10 @@ def test_more_motion_than_the_model_has_seen():
     assert warned_codes(moving_grid=grid(4.8)) == set()
 
 
+def test_an_image_that_its_header_places_twice():
+    assert warned_codes(place_doubt="its header places it twice") == {"doubtful_place"}
+
+
 def test_lungs_that_the_field_of_view_cuts():
     cut, whole = ((chest(lungs=lungs), mask(lungs)) for lungs in (TO_THE_FIRST_SLICE, NEARLY_THERE))
     assert warned_codes(cut[0], cut[0], None, cut[1], cut[1]) == {"lungs_cut"}

@@ -56,6 +56,7 @@ def warned_codes(
     model: LoadedModel | None = None,
     settings: RegistrationSettings = FAST,
     inhale: str | None = None,
+    place_doubt: str = "",
 ) -> set[str]:
     """The codes in the report of a pair: a chest and the same one moved, but for what is given."""
     moving_grid = moving_grid or grid(origin_ras_mm=(-40.0, -66.0, -26.0))
@@ -63,7 +64,7 @@ def warned_codes(
     masks = [mask() if marked is None else marked for marked in (fixed_mask, moving_mask)]
     inputs = PairInputs(
         Volume(hus[0], grid(), "fixed"),
-        Volume(hus[1], moving_grid, "moving"),
+        Volume(hus[1], moving_grid, "moving", place_doubt),
         fixed_mask=(MaskPart(masks[0], grid()),),
         moving_mask=(MaskPart(masks[1], moving_grid),),
         inhale=inhale,
