@@ -7,7 +7,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
+
+import torch
 
 from NePhiCore import __version__
 from NePhiCore.settings import PRESETS, settings_for
@@ -22,6 +25,7 @@ from .peers import PEERS, measure_peer
 from .plots import plot_accuracy_against_time
 from .report import (
     accuracy_table,
+    against_paper_table,
     floors_table,
     machine_line,
     scaling_table,
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pairs = _chosen(find_pairs(options.data.resolve()), options.pairs) or [phantom_pair(Path(folder))]
         print(f"pairs: {', '.join(pair.name for pair in pairs)}; {options.threads} threads", flush=True)
         measured = [_told(m) for m in _measurements(pairs, options)]
-        warm = [_told(m) for m in _warm(pairs, options)]
+        paper, warm = ([_told(m) for m in of(pairs, options)] for of in (_paper, _warm))
         scaling = [(quantity, _told(m)) for quantity, m in _scaling(pairs[0], options)]
         floors = [
             (preset, count_steps(pairs[0], settings_for(preset, device="cpu")))
@@ -50,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "floors" in options.parts
         ]
     history = options.output / "benchmarks-history.jsonl"
-    session = add_session(history, machine, [*measured, *warm, *(m for _, m in scaling)], __version__)
+    session = add_session(history, machine, [*measured, *paper, *warm, *(m for _, m in scaling)], __version__)
     when = session["when"][:10]
-    if measured or warm or scaling:
-        _write_benchmarks(options.output, machine, when, measured, warm, scaling)
+    if measured or paper or warm or scaling:
+        _write_benchmarks(options.output, machine, when, measured, paper, warm, scaling)
     if floors:
         alone = this_machine(threads=1)
         parts = [f"`{p}`, pair {pairs[0].name}:\n\n{floors_table(c, alone)}" for p, c in floors]
@@ -85,18 +89,26 @@ def _chosen(pairs: list[BenchmarkPair], names: Sequence[str] | None) -> list[Ben
 def _measurements(pairs: list[BenchmarkPair], options: argparse.Namespace) -> Iterator[Measurement]:
     if "presets" in options.parts:
         yield from measure_presets(pairs, options.presets, options.threads, options.runs)
-    if "paper" in options.parts:
-        yield from (measure_paper(pair, options.threads) for pair in pairs)
     if "peers" in options.parts:
         for peer in PEERS:
             for pair in pairs:
                 yield measure_peer(peer, pair, options.peers_python, options.threads, options.peer_runs)
 
 
+def _paper(pairs: list[BenchmarkPair], options: argparse.Namespace) -> Iterator[Measurement]:
+    if "paper" in options.parts:
+        for pair, device in product(pairs, _devices()):
+            yield measure_paper(pair, options.threads, device)
+
+
 def _warm(pairs: list[BenchmarkPair], options: argparse.Namespace) -> Iterator[Measurement]:
     if "warm" in options.parts:
-        for pair in pairs:
-            yield from (measure_warm(pair, preset, options.threads, options.runs) for preset in options.presets)
+        for pair, device, preset in product(pairs, _devices(), options.presets):
+            yield measure_warm(pair, preset, options.threads, options.runs, device)
+
+
+def _devices() -> list[str]:
+    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 def _scaling(pair: BenchmarkPair, options: argparse.Namespace) -> Iterator[tuple[str, Measurement]]:
@@ -111,7 +123,7 @@ def _told(m: Measurement) -> Measurement:
     return m
 
 
-def _write_benchmarks(folder: Path, machine: Machine, when: str, measured, warm, scaling) -> None:
+def _write_benchmarks(folder: Path, machine: Machine, when: str, measured, paper, warm, scaling) -> None:
     document = folder / "benchmarks.md"
     write_section(document, "machine", machine_line(machine, when))
     if measured:
@@ -121,6 +133,8 @@ def _write_benchmarks(folder: Path, machine: Machine, when: str, measured, warm,
         write_section(document, "steps", steps_table([m for m in measured if m.steps]))
     if warm:
         write_section(document, "warm", warm_table(warm))
+    if paper and warm:
+        write_section(document, "against the paper's recipe", against_paper_table(paper, warm))
     for quantity in dict.fromkeys(quantity for quantity, _ in scaling):
         of_one = [m for q, m in scaling if q == quantity]
         write_section(document, f"by {quantity}", scaling_table(quantity, of_one))

@@ -1,4 +1,4 @@
-"""Several runs of one thing: their medians, and ratios of medians taken in the same session."""
+"""Several runs of one thing, and their medians."""
 
 from __future__ import annotations
 
@@ -78,11 +78,6 @@ def summarised(
         {step: statistics.median(run.steps[step] for run in good) for step in good[0].steps},
         accuracy,
     )
-
-
-def ratio(slow: Measurement, quick: Measurement) -> float:
-    """How many times longer the first takes; NaN where one of them failed."""
-    return slow.seconds / quick.seconds
 
 
 def growth(values: Sequence[float], seconds: Sequence[float]) -> float:

@@ -22,30 +22,32 @@ GRID_SPACINGS_MM = (2.0, 3.0, 5.0, 10.0)
 def measure_nephi(
     pair: BenchmarkPair, preset: str, threads: int, runs: int, extra: Sequence[str] = (), **settings: object
 ) -> Measurement:
-    """`nephi register`, several times; the options in `extra` are told apart by `settings`."""
+    """`nephi register` on the processor, several times; the options in `extra` are told apart by `settings`."""
     with tempfile.TemporaryDirectory() as folder:
         transform, report = Path(folder, "transform.h5"), Path(folder, "report.json")
         files = ["--transform", transform, "--inverse-transform", Path(folder, "inverse.h5"), "--report", report]
         command = [sys.executable, "-m", "NePhiCore", "register", pair.fixed, pair.moving, *files, "--quiet"]
-        command = [str(part) for part in [*command, "--preset", preset, *extra]]
+        command = [str(part) for part in [*command, "--device", "cpu", "--preset", preset, *extra]]
         done = [run_process(command, threads, report) for _ in range(runs)]
         accuracy = accuracy_of(transform, pair) if transform.exists() else {}
     settings = {"preset": preset, "threads": threads, **settings}
     return summarised(f"NePhi {preset}", pair.name, done, settings, accuracy)
 
 
-def measure_paper(pair: BenchmarkPair, threads: int, iterations: int = 150) -> Measurement:
+def measure_paper(pair: BenchmarkPair, threads: int, device: str = "cpu", iterations: int = 150) -> Measurement:
     """The paper's recipe, once: it takes many minutes on a CPU."""
     with tempfile.TemporaryDirectory() as folder:
         transform, report = Path(folder, "transform.h5"), Path(folder, "report.json")
         files = map(str, (pair.fixed, pair.moving, transform, report))
         command = [sys.executable, "-m", "benchmarks.paper_recipe", *files, "--iterations", str(iterations)]
+        command += ["--device", device]
         done = [run_process(command, threads, report)]
         accuracy = accuracy_of(transform, pair) if transform.exists() else {}
-    return summarised("paper's recipe", pair.name, done, {"iterations": iterations, "threads": threads}, accuracy)
+    settings = {"iterations": iterations, "threads": threads, "device": device}
+    return summarised("paper's recipe", pair.name, done, settings, accuracy)
 
 
-def measure_warm(pair: BenchmarkPair, preset: str, threads: int, runs: int, device: str = "auto") -> Measurement:
+def measure_warm(pair: BenchmarkPair, preset: str, threads: int, runs: int, device: str = "cpu") -> Measurement:
     """Registrations in a process that has made one already; their seconds and memory are those that it tells."""
     with tempfile.TemporaryDirectory() as folder:
         transform, report = Path(folder, "transform.h5"), Path(folder, "report.json")
@@ -56,7 +58,7 @@ def measure_warm(pair: BenchmarkPair, preset: str, threads: int, runs: int, devi
             return summarised(f"NePhi {preset}, warm", pair.name, [process], {"preset": preset, "threads": threads})
         told = json.loads(report.read_text(encoding="utf-8"))
         accuracy = accuracy_of(transform, pair)
-    settings = {"preset": preset, "threads": threads, "device": told["device"]}
+    settings = {"preset": preset, "threads": threads, "device": device}
     steps = {"first": told["first_seconds"], **told["seconds_by_step"]}
     bytes_, alone = max(told["peak_bytes"], told["reserved_bytes"]), process.cpu_seconds / (runs + 1)
     done = [Run(seconds, alone, bytes_, steps) for seconds in told["seconds"]]

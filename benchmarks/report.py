@@ -35,7 +35,7 @@ def machine_line(machine: Machine, when: str) -> str:
     return (
         f"{when}, {machine.processor}, {machine.threads} of {machine.cores} cores, {machine.system}, "
         f"Python {machine.python}, torch {machine.torch}. Matrix products {machine.matmul_gflops:.0f} GFLOP/s, "
-        f"copying {machine.copy_gb_s:.0f} GB/s."
+        f"copying {machine.copy_gb_s:.0f} GB/s." + (f" {machine.gpu}." if machine.gpu else "")
     )
 
 
@@ -75,6 +75,27 @@ def _warm_row(m: Measurement, steps: Sequence[str]) -> list[str]:
     return [m.name, m.pair, str(m.settings["device"]), *figures, *(f"{m.steps.get(name, 0.0):.3f}" for name in steps)]
 
 
+def against_paper_table(paper: Sequence[Measurement], warm: Sequence[Measurement]) -> str:
+    """How many times longer the paper's optimisation takes than everything of a preset, on the same pair and device."""
+    rows = [
+        [
+            slow.pair,
+            slow.settings["device"],
+            f"{slow.steps['optimisation']:.1f}",
+            f"{slow.accuracy.get('tre_mean_mm', math.nan):.2f}",
+            quick.settings["preset"],
+            f"{quick.seconds:.2f}",
+            f"{quick.accuracy.get('tre_mean_mm', math.nan):.2f}",
+            f"{slow.steps['optimisation'] / quick.seconds:.0f}",
+        ]
+        for slow in paper
+        for quick in warm
+        if not slow.failed and not quick.failed
+        if (slow.pair, slow.settings["device"]) == (quick.pair, quick.settings["device"])
+    ]
+    return table(("pair", "device", "paper's recipe s", "TRE mm", "preset", "s", "TRE mm", "times"), rows)
+
+
 def steps_table(measurements: Sequence[Measurement]) -> str:
     """Wall seconds of each step of the command, a column each."""
     names = list(dict.fromkeys(step for m in measurements for step in m.steps))
@@ -90,10 +111,10 @@ def scaling_table(quantity: str, measurements: Sequence[Measurement], step: str 
     ]
     rows = [
         [m.settings[quantity], f"{m.seconds:.1f}", *(f"{m.steps.get(n, 0.0):.2f}" for n in names)]
-        + [f"{m.peak_bytes / 1e9:.2f}"]
+        + [f"{m.peak_bytes / 1e9:.2f}", f"{m.accuracy.get('tre_mean_mm', math.nan):.2f}"]
         for m in good
     ]
-    text = table((quantity.replace("_", " "), "seconds", *names, "memory GB"), rows)
+    text = table((quantity.replace("_", " "), "seconds", *names, "memory GB", "TRE mean mm"), rows)
     values = [float(m.settings[quantity]) for m in good]
     if len(set(values)) > 1 and min(values) > 0:
         power = growth(values, [m.seconds for m in good])

@@ -10,8 +10,8 @@ import torch
 
 from .coordinate_network import CoordinateNetwork
 from .device import in_parts_that_fit
-from .displacement_field import DisplacementField
-from .geometry import ImageGeometry
+from .displacement_field import DisplacementField, map_points
+from .geometry import ImageGeometry, transform_points
 from .latent_code import LatentCode
 from .sampling import cube_grid, read_image
 
@@ -61,6 +61,33 @@ def evaluate_map(
 
     field = in_parts_that_fit(displacements, chunk_points, device)
     return DisplacementField(field.cpu().numpy().reshape(*geometry.shape_kji, 3), geometry)
+
+
+@torch.no_grad()
+def interpolation_error_mm(
+    network: CoordinateNetwork,
+    code: LatentCode,
+    from_norm_to_ras: np.ndarray,
+    to_norm_to_ras: np.ndarray,
+    field: DisplacementField,
+    points_ras_mm: np.ndarray,
+) -> np.ndarray:
+    """How far a field of `evaluate_map`, read linearly between the points of its grid, is off the map that it holds.
+
+    Args:
+        network, code, from_norm_to_ras, to_norm_to_ras: the map, as there.
+        field: what that returned.
+        points_ras_mm: (N, 3) anywhere in the field's grid.
+
+    Returns:
+        (N,) mm.
+    """
+    from_norm = transform_points(np.linalg.inv(from_norm_to_ras), points_ras_mm)
+    points_norm = torch.from_numpy(from_norm.astype(np.float32)).to(code.local_code.device)
+    shift_norm = network(points_norm.clamp(-1, 1)[None], code)[0].cpu().numpy()
+    mapped_ras_mm = transform_points(to_norm_to_ras, from_norm + shift_norm)
+    distance_mm: np.ndarray = np.linalg.norm(map_points(field, points_ras_mm) - mapped_ras_mm, axis=1)
+    return distance_mm
 
 
 def _displacements(

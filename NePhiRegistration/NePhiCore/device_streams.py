@@ -60,6 +60,9 @@ def _make_both(beside: torch.cuda.Stream, first: Callable[[], Any], second: Call
         made = [first()]
         with torch.cuda.stream(beside):
             made.append(second())
-    finally:
-        here.wait_stream(beside)
+    except BaseException:
+        with suppress(RuntimeError):  # of a recording that has failed; the first error says why
+            here.wait_stream(beside)
+        raise
+    here.wait_stream(beside)
     return made

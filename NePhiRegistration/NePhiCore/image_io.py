@@ -105,8 +105,9 @@ def _read_scalars(path: Path, name: str) -> tuple[np.ndarray, ImageGeometry]:
         header = read_header(path, name)
         check_components(header, 1, name)
         image = read_voxels(header, name)
-    voxels = sitk.GetArrayFromImage(image)
-    return voxels.astype(np.float32) if voxels.dtype == np.float64 else voxels, geometry_of(image)
+    voxels, geometry = sitk.GetArrayFromImage(image), geometry_of(image)
+    del image  # its memory is wanted where the voxels are copied once more
+    return voxels.astype(np.float32) if voxels.dtype == np.float64 else voxels, geometry
 
 
 def _in_words(geometry: ImageGeometry) -> str:

@@ -9,8 +9,8 @@ from .output_paths import OutputPaths
 
 # While it registers: program and method, and of each voxel of both images, beside its value.
 _REGISTERING_BYTES, _REGISTERING_BYTES_A_VOXEL = 0.95e9, 1.9
-# While it writes: the program and the lungs; then of each voxel of the fixed image a float32 image and the warped one,
-# each with ITK's copy of it, and a mask.
+# While it writes: the program and the lungs; then of each voxel of the fixed image a float32 image or the warped one,
+# with ITK's copy of it, and a mask.
 _WRITING_BYTES, _LUNGS_BYTES_A_VOXEL, _FLOAT_BYTES, _COPIES = 0.6e9, 1.0, 4, 2
 
 
@@ -25,7 +25,7 @@ def estimated_bytes(fixed_hu: np.ndarray, moving_hu: np.ndarray, paths: OutputPa
     registering = _REGISTERING_BYTES + stored + _REGISTERING_BYTES_A_VOXEL * voxels
     floats = _FLOAT_BYTES if paths.jacobian or paths.overview or paths.maps() else 0
     warped = moving_hu.itemsize if paths.warped else 0
-    images = _COPIES * (floats + warped) + bool(floats or warped)
+    images = _COPIES * max(floats, warped) + bool(floats or warped)
     writing = _WRITING_BYTES + stored + _LUNGS_BYTES_A_VOXEL * voxels + images * fixed_hu.size
     return max(registering, writing)
 

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from .errors import DependencyError, OutputError
-from .viewing_planes import read_planes
-from .volume import Volume
-from .voxel_views import mask_points_ras_mm
+from .viewing_planes import RowOfPictures
 
 _DPI = 110
-_FOLDS_DRAWN = 20_000
+FOLDS_DRAWN = 20_000
 
 
 def check_overview_possible() -> None:
@@ -31,14 +29,10 @@ def check_overview_possible() -> None:
         ) from error
 
 
-def write_overview(  # noqa: PLR0913 (all that the picture shows)
+def write_overview(
     path: str | os.PathLike[str],
-    fixed: Volume,
-    moving: Volume,
-    warped: np.ndarray,
-    determinant: np.ndarray,
-    folds: np.ndarray,
-    lungs: np.ndarray,
+    rows: list[RowOfPictures],
+    folds_ras_mm: np.ndarray,
     report: dict[str, Any],
     title: str,
 ) -> None:
@@ -50,11 +44,8 @@ def write_overview(  # noqa: PLR0913 (all that the picture shows)
 
     Args:
         path: PNG file; its folder must exist.
-        fixed, moving: images, HU.
-        warped: (K, J, I) moving image on the fixed grid, HU; NaN is shown as outside the image.
-        determinant: (K, J, I) det J on the fixed grid.
-        folds: (K, J, I) bool on the fixed grid.
-        lungs: (K, J, I) bool, fixed lungs, not empty.
+        rows: the three planes.
+        folds_ras_mm: (N, 3) folded voxels, RAS mm; FOLDS_DRAWN of them are plenty.
         report: what ``quality.quality_report`` returns.
         title: one line, such as the names of the images.
 
@@ -65,8 +56,6 @@ def write_overview(  # noqa: PLR0913 (all that the picture shows)
     check_overview_possible()
     from .overview_figure import draw_overview
 
-    rows = read_planes(fixed, moving, warped, determinant, lungs)
-    folds_ras_mm = mask_points_ras_mm(folds, fixed.geometry, _FOLDS_DRAWN)
     with warnings.catch_warnings():
         # A file's name may hold letters that the font lacks; they show as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")

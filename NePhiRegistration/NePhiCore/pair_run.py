@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +25,14 @@ from .lung_function import Inhale, LungFunction, lung_function
 from .lung_function_names import MAPS
 from .output_files import StagedOutputs
 from .output_paths import OutputPaths
-from .overview import check_overview_possible, write_overview
+from .overview import FOLDS_DRAWN, check_overview_possible, write_overview
 from .plausibility import plausibility_report
-from .quality import quality_report, target_registration_error
+from .quality import DistanceStatistics, quality_report, target_registration_error
 from .registration import RegistrationResult, register
 from .run_report import finite, run_report
 from .settings import RegistrationSettings
 from .transform_io import InitialTransform, check_displacement_suffix, write_displacement
+from .viewing_planes import Plane, planes_through, read_plane, rows_of
 from .volume import Volume
 from .voxel_views import mask_points_ras_mm
 
@@ -89,7 +90,7 @@ def register_and_write(
     model: LoadedModel,
     paths: OutputPaths,
     run: Run,
-    on_products: Callable[[Products, dict[str, object]], None] = lambda products, report: None,
+    on_products: Callable[[Products, dict[str, object]], None] | None = None,
 ) -> dict[str, object]:
     """Register a pair and write every output that is asked for, all of them or none.
 
@@ -98,7 +99,8 @@ def register_and_write(
         settings, model: see ``register``.
         paths: where to write.
         run: clock, progress, interrupts.
-        on_products: called once the files are written, with what else can be shown, and with the report.
+        on_products: called once the files are written, with what else can be shown, and with the report. Without it
+            each image made of the result is let go once it is written.
 
     Returns:
         What report.json holds.
@@ -114,7 +116,7 @@ def register_and_write(
             function = products.lung_function
     with StagedOutputs() as outputs:
         with run.step("writing"):
-            _write_products(products, quality, paths, outputs)
+            _write_products(products, quality, paths, outputs, keep_images=on_products is not None)
         peak = peak_memory_bytes(working_device(settings.device))
         files = {"inputs": pair.file_names, "outputs": {what: path.name for what, path in paths.asked().items()}}
         report = run_report(result, quality, run.seconds, run.seconds_by_step, peak, files, function)
@@ -122,7 +124,8 @@ def register_and_write(
             text = json.dumps(finite(report), indent=1, allow_nan=False)
             outputs.stage(paths.report).write_text(text + "\n", encoding="utf-8")
         run.stop_if_interrupted()
-    on_products(products, report)
+    if on_products:
+        on_products(products, report)
     return report
 
 
@@ -136,8 +139,9 @@ def register_and_measure(
     """Register a pair and say how good it is; the run takes the time of each step.
 
     Returns:
-        The result; and the figures of ``quality_report`` and ``plausibility_report``, which image is at "inhale" where
-        that is known, the "place_doubts" about their headers, and "truth_mm" where the true map is.
+        The result; and the figures of ``quality_report`` and ``plausibility_report``, "interpolation_mm" of the map
+        read between the points of its grid, the "place_doubts" about the headers of the images, which of them is at
+        "inhale" where that is known, and "truth_mm" where the true map is.
 
     Raises:
         NePhiError: as ``register`` does; RegistrationCancelled after an interrupt.
@@ -174,6 +178,7 @@ def _quality(pair: Pair, result: RegistrationResult) -> dict[str, object]:
     )
     maps_and_lungs = result.fixed_to_moving, result.fixed_lungs, result.moving_lungs
     quality |= plausibility_report(pair.fixed, pair.moving, *maps_and_lungs)
+    quality["interpolation_mm"] = dataclasses.asdict(DistanceStatistics.of(result.interpolation_mm))
     quality["inhale"] = pair.inhale
     quality["place_doubts"] = {"fixed": pair.fixed.place_doubt, "moving": pair.moving.place_doubt}
     if pair.truth is not None:
@@ -189,6 +194,10 @@ class Products:
 
     pair: Pair
     result: RegistrationResult
+
+    def let_go(self, name: str) -> None:
+        """Free the memory of an image; it is computed anew where it is needed again."""
+        del vars(self)[name]
 
     @cached_property
     def warped(self) -> np.ndarray:
@@ -215,7 +224,9 @@ class Products:
         return lung_function(pair.fixed, pair.moving, result.fixed_to_moving, *lungs, pair.inhale)
 
 
-def _write_products(products: Products, quality: dict[str, Any], paths: OutputPaths, outputs: StagedOutputs) -> None:
+def _write_products(
+    products: Products, quality: dict[str, Any], paths: OutputPaths, outputs: StagedOutputs, keep_images: bool
+) -> None:
     pair, result = products.pair, products.result
     for path, volume in ((paths.fixed, pair.fixed), (paths.moving, pair.moving)):
         if path is not None:
@@ -225,22 +236,36 @@ def _write_products(products: Products, quality: dict[str, Any], paths: OutputPa
         write_displacement(outputs.stage(paths.inverse_transform), result.moving_to_fixed)
     for what, path in paths.maps().items():  # before the products that stay: these take memory while they are written
         write_volume(outputs.stage(path), getattr(products.lung_function, what).whole(), pair.fixed.geometry)
-    if paths.warped is not None:
-        write_volume(outputs.stage(paths.warped), products.warped, pair.fixed.geometry)
-    if paths.jacobian is not None:
-        write_volume(outputs.stage(paths.jacobian), products.determinant, pair.fixed.geometry)
+    planes = planes_through(result.fixed_lungs, pair.fixed.geometry) if paths.overview is not None else ()
+    pictures = [
+        _write_image(products, name, path, outputs, planes, keep_images)
+        for name, path in (("warped", paths.warped), ("determinant", paths.jacobian))
+    ]
     if paths.overview is not None:
-        write_overview(
-            outputs.stage(paths.overview),
-            pair.fixed,
-            pair.moving,
-            products.warped,
-            products.determinant,
-            products.folds,
-            result.fixed_lungs,
-            quality,
-            f"{pair.file_names['moving']} registered to {pair.file_names['fixed']}",
-        )
+        rows = rows_of(planes, pair.fixed, pair.moving, result.fixed_lungs, *pictures)
+        folds_ras_mm = mask_points_ras_mm(products.folds, pair.fixed.geometry, FOLDS_DRAWN)
+        title = f"{pair.file_names['moving']} registered to {pair.file_names['fixed']}"
+        write_overview(outputs.stage(paths.overview), rows, folds_ras_mm, quality, title)
+
+
+def _write_image(
+    products: Products,
+    name: str,
+    path: Path | None,
+    outputs: StagedOutputs,
+    planes: Sequence[Plane],
+    keep: bool,
+) -> list[np.ndarray]:
+    """Write one of the products, and read it on planes; unless it is kept it is gone before the next is made."""
+    geometry = products.pair.fixed.geometry
+    if path is None and not planes:
+        return []
+    image = getattr(products, name)
+    if path is not None:
+        write_volume(outputs.stage(path), image, geometry)
+    if not keep:
+        products.let_go(name)
+    return [read_plane(image, geometry, plane) for plane in planes]
 
 
 def file_name(path: Path) -> str:

@@ -13,7 +13,7 @@ import torch
 from . import __version__
 from .checkpoint import LoadedModel, load_checkpoint
 from .coordinate_network import CoordinateNetwork
-from .dense_evaluation import evaluate_map
+from .dense_evaluation import evaluate_map, interpolation_error_mm
 from .device import memory_errors_in_words, working_device
 from .displacement_field import DisplacementField
 from .enclosed_tissue import HU_WINDOW as TISSUE_WINDOW
@@ -35,7 +35,7 @@ from .sharpness import smoothing_to_match
 from .side_by_side import one_thread_beside, side_by_side
 from .transform_io import InitialTransform
 from .volume import Volume, check_volume
-from .voxel_views import nodes_around
+from .voxel_views import mask_points_ras_mm, nodes_around
 
 _CubesAt = Callable[..., tuple[CubeImage, CubeImage]]
 
@@ -44,6 +44,7 @@ MOST_LUNGS_LITRES = 20.0  # twice what the largest have
 # Of the variance by which two images seem to differ in sharpness. From a map a millimetre off, images that are alike
 # seem to differ too; matching them halfway or less costs little where they differ, and smooths little where not.
 SHARPNESS_TRUST = 0.25
+INTERPOLATION_POINTS = 5000
 INVERSE_CORRECTIONS = 2  # what is left after them is the reading of the grids between their points
 
 
@@ -55,6 +56,8 @@ class RegistrationResult:
         fixed_to_moving: on a grid over the fixed image's field of view; warps the moving image onto the fixed one.
         moving_to_fixed: on a grid over the moving image's field of view; the learned inverse, corrected.
         fixed_lungs, moving_lungs: (K, J, I) bool on the grids of the images, given or found.
+        interpolation_mm: (N,) how far fixed_to_moving, read linearly, is off the map that it holds, at points of the
+            fixed lungs; less on a finer grid.
         trace: losses of the optimisation.
         cancelled: stopped by the user before the last iteration; the maps are the best so far.
         seconds_by_step: wall time of each step.
@@ -65,6 +68,7 @@ class RegistrationResult:
     moving_to_fixed: DisplacementField
     fixed_lungs: np.ndarray
     moving_lungs: np.ndarray
+    interpolation_mm: np.ndarray
     trace: LossTrace
     cancelled: bool
     seconds_by_step: dict[str, float]
@@ -129,11 +133,13 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
         with clock.step("evaluation"):
             sources = (fixed.geometry, fixed_lungs), (moving.geometry, moving_lungs)
             fields = _evaluate(optimised.maps, placement, sources, settings.grid_spacing_mm, clock)
+            interpolation_mm = _interpolation_mm(optimised.maps, placement, fixed.geometry, fixed_lungs, fields[0])
     clock.done()
     return RegistrationResult(
         *fields,
         fixed_lungs,
         moving_lungs,
+        interpolation_mm,
         optimised.trace,
         optimised.cancelled,
         clock.seconds,
@@ -167,7 +173,7 @@ def _given_lungs(volume: Volume, given: np.ndarray) -> np.ndarray:
             f"The lung mask of {volume.name} marks {marked_ml:.2g} ml, which is too little for lungs: at least "
             f"{LEAST_LUNGS_ML:g} ml are needed. Give a mask that marks the whole lungs; is it another label or segment?"
         )
-    return given.astype(bool)
+    return given.astype(bool, copy=False)
 
 
 def _cubes(
@@ -254,6 +260,14 @@ def _evaluate(
     forward, backward = side_by_side(evaluate, (maps.fixed_to_moving, 0), (maps.moving_to_fixed, 1))
     device = maps.code.local_code.device
     return forward, corrected_inverse(backward, forward, INVERSE_CORRECTIONS, device)
+
+
+def _interpolation_mm(
+    maps: Maps, placement: Placement, geometry: ImageGeometry, lungs: np.ndarray, field: DisplacementField
+) -> np.ndarray:
+    cubes = placement.fixed_norm_to_ras, placement.moving_norm_to_ras
+    points_ras_mm = mask_points_ras_mm(lungs, geometry, INTERPOLATION_POINTS, anywhere=True)
+    return interpolation_error_mm(maps.fixed_to_moving, maps.code, *cubes, field, points_ras_mm)
 
 
 def provenance_of(model: LoadedModel, settings: RegistrationSettings) -> dict[str, object]:

@@ -86,6 +86,9 @@ def _figures(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "folds in the lungs", folds
     yield "det J in the lungs", f"{jacobian['p1']:.2f} to {jacobian['p99']:.2f} (1st to 99th percentile)"
     yield "inverse consistency", f"{returned['mean']:.2f} mm mean, {returned['p95']:.2f} mm 95th percentile"
+    between, spacing = report["interpolation_mm"], report["settings"]["grid_spacing_mm"]
+    error = f"{between['mean']:.2f} mm mean, {between['p95']:.2f} mm 95th percentile"
+    yield f"read on a grid of {spacing:g} mm", f"{error} off the map"
     if "tre_mm" in report:
         tre = report["tre_mm"]
         yield "error at landmarks (TRE)", _error(tre["before"], tre["after"]) + f", {tre['landmarks']} landmarks"

@@ -221,18 +221,33 @@ def _field_of(image: sitk.Image) -> DisplacementField:
 
 
 def _write_transform(path: Path, field: DisplacementField) -> None:
-    vectors_lps_mm = flip_lps_ras(field.displacement_ras_mm.astype(np.float64))
     try:
-        _reserve(path, vectors_lps_mm.nbytes + _HDF5_OVERHEAD_BYTES)
+        _reserve(path, 2 * field.displacement_ras_mm.nbytes + _HDF5_OVERHEAD_BYTES)
         with quiet_itk():
-            image = itk_image(vectors_lps_mm, field.geometry, is_vector=True)
-            # The transform takes the image over: no second copy of the field.
-            sitk.WriteTransform(sitk.DisplacementFieldTransform(image), str(path))
-        written = _field_in(_read_here(path, path, "output"), path, "output")
+            sitk.WriteTransform(_itk_transform(field), str(path))
+        is_same = _holds(_read_here(path, path, "output"), field)
     except (RuntimeError, OSError, InvalidTransformError) as error:
         raise OutputError(f"{path} could not be written whole. Is the disk full, or the folder read-only?") from error
-    if not np.array_equal(written.displacement_ras_mm, field.displacement_ras_mm):
+    if not is_same:
         raise OutputError(f"{path} differs from what was written to it. Is the disk full or failing?")
+
+
+def _itk_transform(field: DisplacementField) -> sitk.DisplacementFieldTransform:
+    vectors_lps_mm = field.displacement_ras_mm.astype(np.float64)
+    vectors_lps_mm[..., :2] *= -1  # RAS to LPS, in place: ITK's copies of a fine field take enough memory
+    # The transform takes the image over: no second copy of the field.
+    return sitk.DisplacementFieldTransform(itk_image(vectors_lps_mm, field.geometry, is_vector=True))
+
+
+def _holds(transform: sitk.Transform, field: DisplacementField) -> bool:
+    """Whether a transform that was read is the field that was written."""
+    if not isinstance(transform, sitk.DisplacementFieldTransform):
+        return False
+    image = transform.GetDisplacementField()
+    slices = zip(sitk.GetArrayViewFromImage(image), field.displacement_ras_mm)
+    return image.GetSize() == field.geometry.shape_kji[::-1] and all(
+        np.array_equal(flip_lps_ras(written), expected) for written, expected in slices
+    )
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -7,6 +7,7 @@ the patient's right is on the left of the picture; anterior and superior are up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,11 +123,27 @@ def read_planes(
         warped, determinant, lungs: (K, J, I) on the fixed grid; the lungs not empty.
         pixel_mm: side of a pixel.
     """
-    on_fixed = {"fixed": fixed.hu, "warped": warped, "determinant": determinant, "lungs": lungs}
+    planes = planes_through(lungs, fixed.geometry, pixel_mm)
+    pictures = ([read_plane(image, fixed.geometry, plane) for plane in planes] for image in (warped, determinant))
+    return rows_of(planes, fixed, moving, lungs, *pictures)
+
+
+def rows_of(
+    planes: Sequence[Plane],
+    fixed: Volume,
+    moving: Volume,
+    lungs: np.ndarray,
+    warped: Sequence[np.ndarray],
+    determinant: Sequence[np.ndarray],
+) -> list[RowOfPictures]:
+    """The same of given planes, where what is made of the registration has been read on each of them before."""
     rows = []
-    for plane in planes_through(lungs, fixed.geometry, pixel_mm):
-        pictures = {name: read_plane(array, fixed.geometry, plane) for name, array in on_fixed.items()}
-        rows.append(RowOfPictures(plane, moving=read_plane(moving.hu, moving.geometry, plane), **pictures))
+    for plane, warped_picture, determinant_picture in zip(planes, warped, determinant):
+        fixed_picture, lungs_picture = (read_plane(image, fixed.geometry, plane) for image in (fixed.hu, lungs))
+        moving_picture = read_plane(moving.hu, moving.geometry, plane)
+        rows.append(
+            RowOfPictures(plane, fixed_picture, moving_picture, warped_picture, determinant_picture, lungs_picture)
+        )
     return rows
 
 

@@ -64,10 +64,16 @@ def nodes_around(mask: np.ndarray, shape_kji: tuple[int, int, int]) -> np.ndarra
     return mask
 
 
-def mask_points_ras_mm(mask: np.ndarray, geometry: ImageGeometry, at_most: int) -> np.ndarray:
-    """(N, 3) RAS mm centres of a mask's voxels; of more than ``at_most`` a random choice, always the same."""
-    index = np.flatnonzero(mask)
+def mask_points_ras_mm(mask: np.ndarray, geometry: ImageGeometry, at_most: int, anywhere: bool = False) -> np.ndarray:
+    """(N, 3) RAS mm centres of a mask's voxels; of more than ``at_most`` a random choice, always the same.
+
+    Args:
+        anywhere: in place of its centre a random point in each voxel.
+    """
+    index, random = np.flatnonzero(mask), np.random.default_rng(0)
     if len(index) > at_most:
-        index = np.random.default_rng(0).choice(index, at_most, replace=False, shuffle=False)
+        index = random.choice(index, at_most, replace=False, shuffle=False)
     ijk = np.stack(np.unravel_index(index, mask.shape)[::-1], -1).astype(np.float64)
+    if anywhere:
+        ijk += random.uniform(-0.5, 0.5, ijk.shape)
     return transform_points(geometry.ijk_to_ras, ijk)

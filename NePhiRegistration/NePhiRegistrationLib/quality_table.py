@@ -70,6 +70,8 @@ def _rows(figures: dict) -> Iterator[tuple]:
         yield f"det J in the lungs, {name}", "", jacobian[name], ""
     for name, value in figures["inverse_consistency_mm"].items():
         yield f"Inverse consistency, {name}", "", value, "mm"
+    for name in ("mean", "p95"):
+        yield f"Grid transform read linearly, off the map, {name}", "", figures["interpolation_mm"][name], "mm"
     for side, litres in figures["lung_volume_litres"].items():
         yield f"Volume of the {side} lungs", "", litres, "l"
     if "lung_function" in figures:

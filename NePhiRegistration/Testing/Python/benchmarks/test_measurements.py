@@ -1,10 +1,10 @@
-"""Medians, ratios and growth of runs that were made up."""
+"""Medians and growth of runs that were made up."""
 
 import math
 
 import pytest
 
-from benchmarks.measurements import Run, growth, ratio, summarised
+from benchmarks.measurements import Run, growth, summarised
 
 
 def runs(*seconds, failed=None) -> list[Run]:
@@ -26,10 +26,6 @@ def test_runs_that_failed_do_not_count():
 def test_of_failures_alone_the_reason_is_kept():
     m = summarised("tool", "pair", runs(1.0, failed="exit 3: no lungs"))
     assert m.failed == "exit 3: no lungs" and m.runs == 0 and math.isnan(m.seconds)
-
-
-def test_a_ratio_says_how_many_times_longer():
-    assert ratio(summarised("a", "p", runs(6.0)), summarised("b", "p", runs(1.5))) == 4
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 3.0])

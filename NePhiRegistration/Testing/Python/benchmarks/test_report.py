@@ -8,6 +8,7 @@ from benchmarks.operations import StepCount
 from benchmarks.plots import mean_points, plot_accuracy_against_time
 from benchmarks.report import (
     accuracy_table,
+    against_paper_table,
     floors_table,
     scaling_table,
     steps_table,
@@ -61,7 +62,7 @@ def test_steps_have_a_column_each():
 
 def test_scaling_says_how_time_grows():
     text = scaling_table("size", [measured(seconds=s, size=n) for n, s in ((64, 2.0), (128, 4.0), (256, 8.0))])
-    assert cells(text)[2] == ["64", "2.0", "3.00", "1.00", "2.00"]
+    assert cells(text)[2] == ["64", "2.0", "3.00", "1.00", "2.00", "1.23"]
     assert text.endswith("to the power 1.00.")
 
 
@@ -93,3 +94,17 @@ def test_the_first_registration_of_a_process_stands_beside_those_that_follow():
     header, _, row = cells(warm_table([one, failed]))
     assert header[-1] == "encoding"
     assert row == ["NePhi fast, warm", "d1", "a GPU", "1.23", "3.00", "1.00 ± 10 %", "0.50", "0.200"]
+
+
+def test_the_papers_recipe_is_set_against_what_ran_on_the_same_pair_and_device():
+    def paper(seconds, **given):
+        run = Run(seconds + 10, 1.0, 1, {"optimisation": seconds})
+        return summarised("paper's recipe", "d1", [run], given, {**ACCURACY, "tre_mean_mm": 2.16})
+
+    warm = [measured(seconds=s, device=d, preset="balanced") for d, s in (("cpu", 20.0), ("cuda", 0.4))]
+    others = [measured(pair="d2", device="cpu", preset="fast"), measured(failed="exit 1", device="cpu", preset="fast")]
+    _, _, *rows = cells(against_paper_table([paper(400.0, device="cpu"), paper(8.0, device="cuda")], [*warm, *others]))
+    assert rows == [
+        ["d1", "cpu", "400.0", "2.16", "balanced", "20.00", "1.23", "20"],
+        ["d1", "cuda", "8.0", "2.16", "balanced", "0.40", "1.23", "20"],
+    ]

@@ -20,6 +20,7 @@ GOOD = {
     "motion_mm": {"offset": 20.0, "mean": 15.0, "p95": 30.0, "max": 45.0},
     "lungs_cut_cm2": {"fixed": 0.0, "moving": 0.0},
     "light_share": {"fixed": 0.95, "moving": 0.98},
+    "interpolation_mm": {"mean": 0.03, "p95": 0.11, "max": 0.5},
     "inhale": None,
     "place_doubts": {"fixed": "", "moving": ""},
 }

@@ -1,6 +1,7 @@
 """Dense fields against the map itself, taken by hand through both cubes in double precision."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from scipy.ndimage import map_coordinates
 
 from NePhiCore.checkpoint import load_checkpoint
 from NePhiCore.coordinate_network import CoordinateNetwork
-from NePhiCore.dense_evaluation import LATTICE_STEPS, evaluate_map
+from NePhiCore.dense_evaluation import LATTICE_STEPS, evaluate_map, interpolation_error_mm
+from NePhiCore.displacement_field import map_points as read_field
 from NePhiCore.encoder import HEAD_INPUTS
 from NePhiCore.geometry import ImageGeometry, transform_points
 from NePhiCore.latent_code import LatentCode
@@ -227,3 +229,25 @@ def test_the_network_and_the_code_are_left_as_they_are_and_no_gradient_is_kept()
     evaluate_map(network, code.map(lambda part: part.detach().clone().requires_grad_(True)), FROM, TO, a_grid())
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_what_reading_between_grid_points_costs_is_told():
+    """Nothing at the grid's own points; between them as much as by hand, and less on a finer grid."""
+    network, code = a_network(output=0.1), a_code()
+    random = np.random.default_rng(0)
+    means_mm = []
+    for spacing_mm in (6.0, 1.5):
+        geometry = a_grid().with_spacing(spacing_mm)
+        field = evaluate_map(network, code, FROM, TO, geometry)
+        told_mm = partial(interpolation_error_mm, network, code, FROM, TO, field)
+        nodes = geometry.points_ras_mm().reshape(-1, 3)
+        assert told_mm(nodes).max() < 1e-3
+        ijk = random.uniform(0, np.array(geometry.shape_kji[::-1]) - 1, (300, 3))
+        points_ras_mm = transform_points(geometry.ijk_to_ras, ijk)
+        points_norm = torch.tensor(transform_points(np.linalg.inv(FROM), points_ras_mm))[None]
+        with torch.no_grad():
+            mapped = map_points(copy.deepcopy(network).double(), points_norm, code.map(torch.Tensor.double))[0].numpy()
+        by_hand_mm = np.linalg.norm(read_field(field, points_ras_mm) - transform_points(TO, mapped), axis=1)
+        np.testing.assert_allclose(told_mm(points_ras_mm), by_hand_mm, atol=1e-3)
+        means_mm.append(by_hand_mm.mean())
+    assert means_mm[0] > 0.05 and means_mm[1] < means_mm[0] / 4

@@ -89,6 +89,21 @@ def test_what_follows_a_failure_waits_for_both(cuda):
         assert cuda.ask("restore") == {"there", "half of it"}
 
 
+def test_the_first_error_is_told_where_the_streams_cannot_be_joined(cuda):
+    def fail_again(other):
+        raise RuntimeError("previous error during capture")
+
+    with two_at_once(CUDA) as make_both:
+        here = cuda.current
+
+        def fail():
+            here.wait_stream = fail_again
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+        with pytest.raises(RuntimeError, match="not permitted"):
+            make_both(lambda: None, fail)
+
+
 def test_a_thread_keeps_its_streams(cuda):
     for _ in range(3):
         with two_at_once(CUDA) as make_both:

@@ -9,9 +9,11 @@ from NePhiCore.displacement_field import DisplacementField, identity_field, warp
 from NePhiCore.errors import DependencyError, OutputError
 from NePhiCore.folds import determinant_on, fold_mask
 from NePhiCore.geometry import ImageGeometry
-from NePhiCore.overview import check_overview_possible, write_overview
+from NePhiCore.overview import FOLDS_DRAWN, check_overview_possible, write_overview
 from NePhiCore.quality import quality_report
+from NePhiCore.viewing_planes import read_planes
 from NePhiCore.volume import Volume
+from NePhiCore.voxel_views import mask_points_ras_mm
 
 MAGENTA = (1.0, 0.0, 0.83)
 
@@ -39,7 +41,8 @@ def write(path, scan, field, title="fixed ← moving") -> None:
     geometry = volume.geometry
     report = quality_report(volume, volume, field, identity_field(), lungs, lungs, np.zeros((1, 3)), np.zeros((1, 3)))
     warped, determinant = warp_volume(volume, field, geometry), determinant_on(field, geometry)
-    write_overview(path, volume, volume, warped, determinant, fold_mask(field, geometry), lungs, report, title)
+    rows = read_planes(volume, volume, warped, determinant, lungs)
+    write_overview(path, rows, mask_points_ras_mm(fold_mask(field, geometry), geometry, FOLDS_DRAWN), report, title)
 
 
 def pixels_like(path, colour) -> int:

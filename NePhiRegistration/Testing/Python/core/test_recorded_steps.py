@@ -181,3 +181,23 @@ def test_on_a_gpu_a_step_that_waits_goes_on_as_it_is():
         recorded, place = walk_on_a_gpu(CudaRecorder, waits=True)
     assert recorded == plain
     assert torch.equal(place, expected)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_a_second_recording_writes_to_no_memory_but_its_own():
+    """Long products have a work space, which a recording that is destroyed frees for the others of its stream too."""
+    long = torch.rand(64, 200_000, device="cuda")
+
+    def step(pull):
+        place.add_(pull * (long @ long.t()) / long.shape[1])
+        return [place.sum(), place.square().mean()]
+
+    with torch.cuda.stream(torch.cuda.Stream()):
+        place = torch.zeros(64, 64, device="cuda")
+        steps = RecordedSteps(step, [place], [], CudaRecorder())
+        for pull in (1.0, 0.5):
+            walked(steps, [(torch.tensor(pull, device="cuda"),)] * 5)
+        others = [torch.full((2**20,), float(n), device="cuda") for n in range(40)]
+        walked(steps, [steps._arguments] * 5)
+        torch.cuda.synchronize()
+    assert all(bool((other == n).all()) for n, other in enumerate(others))
