@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch.nn import functional as F
 
 from .errors import DeviceError, DeviceMemoryError
 
@@ -26,7 +27,8 @@ _MOST_HALVINGS = 8
 def working_device(name: str) -> torch.device:
     """`choose_device`, once it has computed something; where it cannot, "auto" takes the CPU and warns.
 
-    A GPU may be there that is too old for this build of torch, or that is kept by another program.
+    A GPU may be there that is too old for this build of torch, that is kept by another program, or for which this build
+    lacks an operation.
 
     Raises:
         DeviceError: the device is not there, or cannot compute.
@@ -45,9 +47,31 @@ def _fault_of(device: torch.device) -> str:
     """The first line of what it says instead of adding one and one; "" where it can."""
     try:
         torch.ones(1, device=device).add(1).item()
+        if device.type != "cpu":
+            _ask_for_what_is_rare(device)
     except RuntimeError as error:
         return str(error).split("\n", 1)[0].rstrip(".")
     return ""
+
+
+def _ask_for_what_is_rare(device: torch.device) -> None:
+    """On next to nothing, the operations of a registration that a back end may lack: torch 2.6 cannot read images in 3D
+    on Apple's GPUs.
+
+    Raises:
+        RuntimeError: one is not there.
+    """
+    image = torch.zeros(1, 1, 2, 2, 2, device=device)
+    place = torch.zeros(1, 1, 1, 1, 3, device=device, requires_grad=True)
+    F.grid_sample(image, place, padding_mode="border", align_corners=True).sum().backward()
+    F.max_pool3d(image, 2)
+    F.avg_pool3d(image, 2)
+    image.byte().cummax(-1)
+    vectors = image.view(4, 2).repeat(1, 3)[:, :3]
+    torch.linalg.cross(vectors, vectors)
+    which = torch.zeros(1, 4, dtype=torch.long, device=device)
+    F.embedding_bag(which, vectors, mode="sum", per_sample_weights=which.float())
+    vectors.index_add(0, which[0], vectors)
 
 
 def choose_device(name: str) -> torch.device:

@@ -50,7 +50,7 @@ def _register(options: Namespace, settings: RegistrationSettings, run: Run) -> s
         with run.step("reading"):
             model = load_checkpoint(options.model or default_model_path())
             pair = read_pair({name: getattr(options, name) for name in _INPUTS}, options.inhale)
-        shortage = shortage_in_words(estimated_bytes(pair.fixed.hu, pair.moving.hu, paths), free_bytes)
+        shortage = shortage_in_words(estimated_bytes(pair.fixed, pair.moving, settings, paths), free_bytes)
         if shortage and working_device(settings.device).type == "cpu":
             run.say(shortage)
         return summary(register_and_write(pair, settings, model, paths, run))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -116,18 +117,18 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
         fixed_lungs, moving_lungs = side_by_side(_lungs_of, (fixed, fixed_lungs), (moving, moving_lungs))
     stop_if_cancelled()
     with memory_errors_in_words(device), one_thread_beside(device):
-        with clock.step("preparation"):
+        with _step(clock, "preparation", device):
             model = model or load_checkpoint(default_model_path())
             network = model.model.to(device)
             placement = place_pair(fixed, moving, fixed_lungs, moving_lungs, initial_transform)
             cubes_at = _cubes(fixed, moving, fixed_lungs, moving_lungs, placement, device)
             search_cubes = cubes_at((SEARCH_SIZE,) * 3)
         stop_if_cancelled()
-        with clock.step("encoding"):
+        with _step(clock, "encoding", device):
             code, matched = network.encode(*search_cubes, placement.known)
             start = Maps(network.fixed_to_moving, network.moving_to_fixed, code)
         stop_if_cancelled()
-        with clock.step("optimisation"):
+        with _step(clock, "optimisation", device):
             previews = Previews(on_preview, placement, fixed.geometry) if on_preview else None
             optimised = _optimise(start, matched, cubes_at, placement, settings, clock, is_cancelled, previews)
         with clock.step("evaluation"):
@@ -145,6 +146,15 @@ def register(  # noqa: PLR0913 (all after the settings may be left out, and are 
         clock.seconds,
         {**provenance_of(model, settings), **_circumstances(device)},
     )
+
+
+@contextmanager
+def _step(clock: StepClock, name: str, device: torch.device) -> Iterator[None]:
+    """A step that ends when the device has done what it was asked for, or its time would count for the next."""
+    with clock.step(name):
+        yield
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
 
 def _lungs_of(volume: Volume, given: np.ndarray | None) -> np.ndarray:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from NePhiCore.free_memory import free_main_memory_bytes, gigabytes
+from NePhiCore.memory_estimate import points_bytes
 from NePhiCore.settings import RegistrationSettings, settings_for
 from NePhiCore.volume import Volume
 
@@ -12,10 +11,13 @@ _START_S = 10.0
 _STEP_S = {"none": 0.0, "latent": 0.15, "all": 0.18}
 _SECONDS_A_VOXEL = 0.15e-6
 _BASE_BYTES = 0.9e9
+# Where the grid is so fine that its field takes more: beside that, and of each of its points.
+_BASE_BESIDE_FIELD_BYTES, _FIELD_BYTES = 0.7e9, 66
 # What is computed on the images' grids, beside the volumes themselves; and for the lung function.
 _BYTES_A_VOXEL, _MORE_BYTES_A_VOXEL = 4.0, 2.6
-# Of a GPU, much the same for all images: the tensors alive at once, and the libraries' work space. Not yet measured.
-GPU_BYTES = 0.55e9
+# Of a GPU, much the same for all images: the tensors alive at once, what two streams cannot share of them, and the work
+# space of matrix products. Counted, not measured.
+GPU_BYTES = 0.7e9
 _USUAL = RegistrationSettings()
 
 
@@ -32,15 +34,21 @@ def estimated_seconds(voxels: int, settings: RegistrationSettings) -> float:
     return _START_S + steps + _SECONDS_A_VOXEL * voxels
 
 
-def estimated_bytes(*images_hu: np.ndarray, lung_function: bool = False) -> float:
-    """Memory of a run on the images of both volumes, of the process that computes.
+def estimated_bytes(
+    fixed: Volume, moving: Volume, settings: RegistrationSettings, lung_function: bool = False
+) -> float:
+    """Memory of a run on both volumes, of the process that computes.
 
     Args:
-        images_hu: the voxels of both.
+        fixed, moving: the volumes.
+        settings: whose grid spacing and sampling ratio matter.
         lung_function: its maps are asked for too.
     """
     per_voxel = _BYTES_A_VOXEL + lung_function * _MORE_BYTES_A_VOXEL
-    return _BASE_BYTES + sum(hu.nbytes + per_voxel * hu.size for hu in images_hu)
+    images = sum(volume.hu.nbytes + per_voxel * volume.hu.size for volume in (fixed, moving))
+    nodes = max(volume.geometry.with_spacing(settings.grid_spacing_mm).voxel_count for volume in (fixed, moving))
+    base = max(_BASE_BYTES + points_bytes(settings), _BASE_BESIDE_FIELD_BYTES + _FIELD_BYTES * nodes)
+    return base + images
 
 
 def estimate_in_words(fixed: Volume, moving: Volume, inputs: dict) -> tuple[str, bool]:
@@ -53,7 +61,7 @@ def estimate_in_words(fixed: Volume, moving: Volume, inputs: dict) -> tuple[str,
     settings = settings_for(**{name: value for name, value in inputs.items() if name in _USUAL.as_dict()})
     voxels = fixed.hu.size + moving.hu.size
     free = free_main_memory_bytes()
-    needed = estimated_bytes(fixed.hu, moving.hu, lung_function=bool(inputs.get("lungFunction")))
+    needed = estimated_bytes(fixed, moving, settings, bool(inputs.get("lungFunction")))
     words = f"{_about(estimated_seconds(voxels, settings))} on a processor core, less on several or on a GPU; "
     words += f"{gigabytes(needed)} of memory"
     if free:

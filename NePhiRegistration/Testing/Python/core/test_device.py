@@ -94,6 +94,32 @@ def test_a_device_asked_for_by_name_that_cannot_compute_is_an_error(cuda_that_is
         working_device("cuda")
 
 
+@pytest.fixture
+def apples_gpu(machine, monkeypatch, anew):
+    """One whose tensors lie on the CPU."""
+    machine("mps")
+    for name in ("ones", "zeros"):
+        made = getattr(torch, name)
+        monkeypatch.setattr(torch, name, lambda *sizes, made=made, device=None, **more: made(*sizes, **more))
+
+
+def test_a_device_that_has_every_operation_is_taken(apples_gpu):
+    assert working_device("auto") == MPS
+
+
+@pytest.mark.parametrize("missing", ["grid_sample", "max_pool3d", "embedding_bag"])
+def test_auto_leaves_a_device_that_lacks_an_operation(apples_gpu, monkeypatch, missing):
+    def refuse(*given, **more):
+        raise NotImplementedError(f"The operator 'aten::{missing}' is not currently implemented for the MPS device.")
+
+    monkeypatch.setattr(torch.nn.functional, missing, refuse)
+    with pytest.warns(UserWarning, match=f"'mps' cannot compute .*{missing}.*computing on the CPU"):
+        assert working_device("auto") == CPU
+    working_device.cache_clear()
+    with pytest.raises(DeviceError, match="'mps' is there but cannot compute"):
+        working_device("mps")
+
+
 OUT_OF_MEMORY = {
     "Python": MemoryError(),
     "NumPy": MemoryError("Unable to allocate 29.1 TiB for an array with shape (4000000000000,)"),

@@ -32,6 +32,12 @@ def chest_hu(lung_radius_mm: float) -> np.ndarray:
     return hu
 
 
+def chest_of(shape, kind) -> Volume:
+    """Nothing but the size of an image of 300 x 256 x 316 mm."""
+    spacing_mm = np.array((316.0, 256.0, 300.0)) / (np.array(shape[::-1]) - 1)
+    return Volume(np.broadcast_to(np.zeros((), kind), shape), ImageGeometry.from_spacing(shape, spacing_mm, (0, 0, 0)))
+
+
 def litres_of(lung_radius_mm: float) -> float:
     return 2 * 4 / 3 * np.pi * lung_radius_mm**3 * 1e-6
 
@@ -59,7 +65,7 @@ class NePhiPreflightTest(unittest.TestCase):
 
     def test_the_memory_of_a_gpu_is_told_where_one_may_compute(self):
         pair = add_chest("exhale", 55), add_chest("inhale", 62)
-        self.assertRegex(self.texts("info", *pair), r"GB of memory.*; of a GPU's 0\.5 GB\.")
+        self.assertRegex(self.texts("info", *pair), r"GB of memory.*; of a GPU's 0\.7 GB\.")
         self.assertNotIn("GPU's", self.texts("info", *pair, device="cpu"))
 
     def test_swapped_breathing_states_are_noticed(self):
@@ -157,9 +163,12 @@ class NePhiEstimateTest(unittest.TestCase):
             ((600, 512, 512), np.int16, True): 3.51,
         }
         for (shape, kind, lung_function), gigabytes in measured_gb.items():
-            hu = np.broadcast_to(np.zeros((), kind), shape)
-            expected = estimated_bytes(hu, hu, lung_function=lung_function) / 1e9
+            chest = chest_of(shape, kind)
+            expected = estimated_bytes(chest, chest, settings_for("fast"), lung_function) / 1e9
             self.assertLess(abs(expected / gigabytes - 1), 0.1, (shape, kind, lung_function))
+        for spacing_mm, gigabytes in ((2.0, 0.93), (1.0, 2.30)):
+            chest, settings = chest_of(small, np.int16), settings_for("fast", grid_spacing_mm=spacing_mm)
+            self.assertLess(abs(estimated_bytes(chest, chest, settings) / 1e9 / gigabytes - 1), 0.1, spacing_mm)
 
     def test_seconds_are_near_what_was_measured(self):
         """CPU seconds of the command on pair d1, two cores."""
@@ -179,6 +188,8 @@ class NePhiEstimateTest(unittest.TestCase):
         self.assertEqual(seconds, sorted(seconds))
         dense = settings_for("balanced", similarity_sampling_ratio=0.1)
         self.assertGreater(estimated_seconds(6_000_000, dense), estimated_seconds(6_000_000, balanced))
-        small, large, floats = (np.zeros(n, kind) for n, kind in ((6, np.int16), (80, np.int16), (80, np.float32)))
-        self.assertLess(estimated_bytes(small), estimated_bytes(large))
-        self.assertLess(estimated_bytes(large), estimated_bytes(floats))
+        kinds = ((60, np.int16), (80, np.int16), (80, np.float32))
+        gigabytes = [estimated_bytes(*2 * [chest_of((n, n, n), kind)], balanced) for n, kind in kinds]
+        self.assertEqual(gigabytes, sorted(set(gigabytes)))
+        chest = chest_of((80, 80, 80), np.int16)
+        self.assertGreater(estimated_bytes(chest, chest, dense), estimated_bytes(chest, chest, balanced))
