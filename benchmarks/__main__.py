@@ -22,7 +22,7 @@ from .measurements import Measurement
 from .nephi_runs import SIZES, measure_paper, measure_presets, measure_scaling, measure_warm
 from .operations import count_steps
 from .peers import PEERS, measure_peer
-from .plots import plot_accuracy_against_time
+from .plots import plot_accuracy_against_time, plot_scaling
 from .report import (
     accuracy_table,
     against_paper_table,
@@ -135,6 +135,10 @@ def _write_benchmarks(folder: Path, machine: Machine, when: str, measured, paper
         write_section(document, "warm", warm_table(warm))
     if paper and warm:
         write_section(document, "against the paper's recipe", against_paper_table(paper, warm))
+    if scaling:
+        picture = folder / "benchmarks-scaling.png"
+        plot_scaling(picture, scaling)
+        write_section(document, "scaling", f"![seconds by step, memory]({picture.name})")
     for quantity in dict.fromkeys(quantity for quantity, _ in scaling):
         of_one = [m for q, m in scaling if q == quantity]
         write_section(document, f"by {quantity}", scaling_table(quantity, of_one))

@@ -1,4 +1,4 @@
-"""Accuracy against time, as a picture."""
+"""Accuracy against time, and how time grows, as pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from .measurements import Measurement
 
 _OURS, _THEIRS = "#1565c0", "#9aa0a6"
+_STEPS = {"encoding": "#90caf9", "optimisation": _OURS, "evaluation": "#0d2f5e"}
+_REST = "#c9cdd2"
 
 
 def plot_accuracy_against_time(path: Path, measurements: Sequence[Measurement]) -> None:
@@ -38,6 +40,39 @@ def plot_accuracy_against_time(path: Path, measurements: Sequence[Measurement]) 
     panel.set_ylim(bottom=0)
     panel.grid(which="both", alpha=0.25)
     figure.savefig(path, dpi=130)
+
+
+def plot_scaling(path: Path, scaling: Sequence[tuple[str, Measurement]]) -> None:
+    """A panel for each quantity, a bar for each of its values: seconds by step, and above it the memory.
+
+    Needs matplotlib.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    good = [(quantity, m) for quantity, m in scaling if m.failed is None]
+    quantities = list(dict.fromkeys(quantity for quantity, _ in good))
+    figure = Figure((3 * len(quantities), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(quantities), sharey=True, squeeze=False)[0]
+    for panel, quantity in zip(panels, quantities):
+        for place, m in enumerate(m for q, m in good if q == quantity):
+            below = 0.0
+            steps = {name: m.steps.get(name, 0.0) for name in _STEPS}
+            for name, seconds in {"the rest": m.seconds - sum(steps.values()), **steps}.items():
+                panel.bar(place, seconds, 0.7, below, color=_STEPS.get(name, _REST), label=name)
+                below += seconds
+            panel.text(place, below, f"{m.peak_bytes / 1e9:.1f} GB\n", ha="center", va="center", fontsize=7)
+        values = [f"{m.settings[quantity]:g}" for q, m in good if q == quantity]
+        panel.set_xticks(range(len(values)), values)
+        panel.set_xlabel(quantity.replace("_", " "))
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("seconds, whole command")
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(
+        *zip(*dict(zip(names, zip(handles, names))).values()), loc="outside upper center", ncols=4, frameon=False
+    )
+    figure.savefig(path, dpi=110)
 
 
 def mean_points(measurements: Sequence[Measurement]) -> list[tuple[str, float, float]]:

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.machine import Machine
 from benchmarks.measurements import Run, summarised
 from benchmarks.operations import StepCount
-from benchmarks.plots import mean_points, plot_accuracy_against_time
+from benchmarks.plots import mean_points, plot_accuracy_against_time, plot_scaling
 from benchmarks.report import (
     accuracy_table,
     against_paper_table,
@@ -84,6 +84,12 @@ def test_a_point_of_the_plot_is_the_mean_over_all_pairs_and_a_tool_that_lacks_on
     points = mean_points([*both, measured("greedy", pair="d1"), measured("greedy", pair="d2", failed="exit 1")])
     assert points == [("NePhi fast", 6.0, pytest.approx(1.234))]
     plot_accuracy_against_time(tmp_path / "plot.png", both)
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scaling_is_drawn_without_what_failed(tmp_path):
+    sizes = [("size", measured(seconds=4.0 + n, size=n)) for n in (64, 128)]
+    plot_scaling(tmp_path / "plot.png", [*sizes, ("threads", measured(threads=2)), ("size", measured(failed="exit 1"))])
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
