@@ -67,7 +67,7 @@ class NePhiRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         self.logic = None
         self.panel = None
         self._parameterNode = None
-        self._parameterNodeGuiTag = self._modifiedTag = None
+        self._parameterNodeGuiTag, self._observerTags = None, range(0)
 
     def setup(self):
         super().setup()
@@ -136,15 +136,21 @@ class NePhiRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         """Follow another parameter node; None while there is none."""
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self._parameterNode.RemoveObserver(self._modifiedTag)
+            for tag in self._observerTags:
+                self._parameterNode.RemoveObserver(tag)
         self._parameterNode = parameterNode
         if parameterNode is not None:
+            before = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            parameterNode.RemoveObserver(before)
             # As connectGui does, whose tag Slicer 5.6 forgets to return.
             named = {widget.property("SlicerParameterName"): widget for widget in vars(self.ui).values()}
             bound = {name: widget for name, widget in named.items() if name}
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(bound)
             # Not the mixin's addObserver, which keeps every node that it has ever seen: each scene brings a new one.
-            self._modifiedTag = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            last = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            # Connecting has added one too, which disconnectGui of Slicer 5.6 leaves behind, and with it the node
+            # (_connectParametersToGui in Base/Python/slicer/parameterNodeWrapper/wrapper.py). Tags are counted upwards.
+            self._observerTags = range(before + 1, last + 1)
         self.panel.set_parameters(parameterNode)
 
     def onParametersModified(self, caller=None, event=None):

@@ -122,4 +122,6 @@ def ending_in_words(exit_code: int) -> str:
     if exit_code < 0 or exit_code > 255:
         how = f"signal {-exit_code}" if exit_code < 0 else f"code {exit_code:#x}"
         return f"The registration process crashed ({how}). The log says more; the scene is as it was."
-    return f"The registration process ended without a result (exit code {exit_code}). The log says more."
+    # Slicer's launcher of Python exits with 1 whatever has ended the process that it launched.
+    perhaps = ", as when the system ends it because memory runs out" if exit_code == 1 else ""
+    return f"The registration process ended without a result (exit code {exit_code}){perhaps}. The log says more."

@@ -113,7 +113,7 @@ class Victim:
         """Let the run of this process write a word in the place of every output, for who must tell them apart."""
         run_report = pair_run.run_report
 
-        def write(products: object, quality: object, paths: object, outputs: object) -> None:
+        def write(products: object, quality: object, paths: object, outputs: object, **how: object) -> None:
             for what, path in paths.asked().items():
                 if what != "report":
                     outputs.stage(path).write_text(sign)

@@ -119,12 +119,14 @@ class NePhiRegistrationLogicTest(LogicCase):
         }
         given = {name: slicer.mrmlScene.AddNewNodeByClass(kind, f"my {name}") for name, kind in outputs.items()}
         pair = add_pair()
+        # The application has some of its own: a hidden one for each slice view.
+        transforms = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTransformNode")
         for _ in range(2):  # the second time in place of the first result
             nodes = self.register(**pair, outputs=OutputNodes(**given))
             for name, node in given.items():
                 self.assertIs(getattr(nodes, name), node)
         self.assertEqual(given["folds"].GetSegmentation().GetNumberOfSegments(), 2)
-        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTransformNode"), 2)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTransformNode"), transforms)
 
     def test_a_segmentation_serves_as_mask(self):
         pair = add_pair()
