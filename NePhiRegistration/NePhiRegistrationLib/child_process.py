@@ -20,6 +20,7 @@ from NePhiCore.openmp import wait_briefly
 _AT_ONCE_BYTES = 1 << 16
 _LOG_CHARACTERS = 200_000
 _IS_WINDOWS = os.name == "nt"
+_LAUNCHER_SAYS = "exit abnormally"
 
 # Killed, but not yet seen to have ended: that takes a moment, for which no window waits.
 _ending: list[subprocess.Popen] = []
@@ -112,8 +113,13 @@ def reap() -> None:
     _ending[:] = [process for process in _ending if process.poll() is None]
 
 
-def ending_in_words(exit_code: int) -> str:
-    """Why a child ended that said nothing, in one sentence."""
+def ending_in_words(exit_code: int, log: str = "") -> str:
+    """Why a child ended that said nothing, in one sentence.
+
+    Args:
+        log: its last lines. Slicer's launcher of Python exits with 1 where Python has crashed or was killed, and only
+            says there that it has (`ctkAppLauncher::applicationFinished` in CTK's AppLauncher).
+    """
     if not _IS_WINDOWS and exit_code == -signal.SIGKILL:
         return (
             "The registration process was killed from outside, as the system does when memory runs out. Close other "
@@ -122,6 +128,9 @@ def ending_in_words(exit_code: int) -> str:
     if exit_code < 0 or exit_code > 255:
         how = f"signal {-exit_code}" if exit_code < 0 else f"code {exit_code:#x}"
         return f"The registration process crashed ({how}). The log says more; the scene is as it was."
-    # Slicer's launcher of Python exits with 1 whatever has ended the process that it launched.
-    perhaps = ", as when the system ends it because memory runs out" if exit_code == 1 else ""
-    return f"The registration process ended without a result (exit code {exit_code}){perhaps}. The log says more."
+    if exit_code == 1 and _LAUNCHER_SAYS in log:
+        return (
+            "The registration process crashed, or was killed from outside, as the system does when memory runs out. "
+            "Close other programs, or choose a coarser grid spacing."
+        )
+    return f"The registration process ended without a result (exit code {exit_code}). The log says more."

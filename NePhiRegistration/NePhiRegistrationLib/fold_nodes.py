@@ -33,6 +33,7 @@ def fill_segmentation(node, masks: dict[str, np.ndarray], like) -> Steps[None]:
         segment.SetLabelValue(1)
         segment.AddRepresentation(representation, image)
         segments.append((segment, name))
+    node.CreateDefaultDisplayNodes()  # before the segments: Slicer's tree of nodes asks for it with each of them
     segmentation = node.GetSegmentation()
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(representation)
@@ -41,7 +42,6 @@ def fill_segmentation(node, masks: dict[str, np.ndarray], like) -> Steps[None]:
         segmentation.AddSegment(segment, name)
         yield
     node.SetAndObserveTransformNodeID(like.GetTransformNodeID())
-    node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetSegmentVisibility(LUNGS, False)
 
 

@@ -9,6 +9,7 @@ import slicer
 
 from NePhiCore.free_memory import free_main_memory_bytes, gigabytes
 
+from . import slice_layers
 from .gpu_query import GpuQuery
 from .parameter_node import INPUTS, NODES, OUTPUTS, VOLUMES, Device, Optimise, chosen_inputs
 from .registration_nodes import OutputNodes
@@ -158,6 +159,8 @@ class RegistrationPanel:
             return self._logic.startRegistration(*pair, observer=observer, outputs=outputs, **chosen_inputs(parameters))
 
         self.result.clear()
+        # Slicer shows a mask that is loaded opaque, over the preview and the overlay too.
+        slice_layers.take_away_labels([parameters.fixedMask, parameters.movingMask])
         self.run.start(start_run, pair, parameters.iterations, parameters.livePreview)
         self._show_button()
 

@@ -139,7 +139,7 @@ class RegistrationRun:
         if self._error:
             raise self._error
         if exit_code != 0 or not (self._folder / RESULT).is_file():
-            raise NePhiError(ending_in_words(exit_code))
+            raise NePhiError(ending_in_words(exit_code, self._child.log))
 
     def _take(self, message: dict) -> None:
         if "error" in message:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
+from . import slice_layers
 from .dependencies import ensure_torch
 from .steps import run_through
 from .volume_nodes import image_from_array, show_range
@@ -95,12 +96,15 @@ def make_phantom(source=None, **changes) -> list:
 
     with slicer.util.WaitCursor():
         phantom = breathing_phantom(**{"seed": 0, **changes})
-        return [
+        nodes = [
             _volume("phantom exhale", phantom.exhale),
             _volume("phantom inhale", phantom.inhale),
             _points("phantom exhale landmarks", phantom.landmarks_exhale_ras_mm),
             _points("phantom inhale landmarks", phantom.landmarks_inhale_ras_mm),
         ]
+    slice_layers.show_background(nodes[0])
+    slice_layers.fit()
+    return nodes
 
 
 def _volume(name: str, volume):

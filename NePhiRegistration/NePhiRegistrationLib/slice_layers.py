@@ -35,6 +35,14 @@ def show_label(node, opacity: float) -> None:
     slicer.util.setSliceViewerLayers(label=node, labelOpacity=opacity)
 
 
+def take_away_labels(nodes) -> None:
+    """Take label maps out of the label layer, where they would hide what lies below; others stay."""
+    ids = {node.GetID() for node in nodes if node is not None}
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        if composite.GetLabelVolumeID() in ids:
+            composite.SetLabelVolumeID(None)
+
+
 def fit() -> None:
     """Zoom and centre all slice views on what they show."""
     slicer.util.setSliceViewerLayers(fit=True)

@@ -52,6 +52,16 @@ class NePhiRunTest(PanelCase):
         nodes = (slicer.mrmlScene.GetNthNode(index) for index in range(slicer.mrmlScene.GetNumberOfNodes()))
         return {node.GetName() for node in nodes if not node.GetHideFromEditors()}
 
+    def test_a_mask_leaves_the_views_when_a_run_begins_and_other_labels_stay(self):
+        composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        self.parameters.movingMask = None
+        for shown, kept in (("fixedMask", None), ("movingMask", self.pair["movingMask"].GetID())):
+            for composite in composites:
+                composite.SetLabelVolumeID(self.pair[shown].GetID())
+            self.apply(iterations=1)
+            self.wait_for_end()
+            self.assertEqual({composite.GetLabelVolumeID() for composite in composites}, {kept})
+
     def test_apply_runs_to_a_result_and_never_blocks_the_window(self):
         self.apply(iterations=60)
         texts, shares = set(), []

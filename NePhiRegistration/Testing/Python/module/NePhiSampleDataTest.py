@@ -4,6 +4,7 @@ import unittest
 from urllib.parse import urlparse
 
 import numpy as np
+import panel_cases
 import SampleData
 import slicer
 from scene_cases import MODULE_FOLDER
@@ -23,7 +24,8 @@ class NePhiSampleDataTest(unittest.TestCase):
     def source(self, name: str):
         return SampleData.SampleDataLogic().sourceForSampleName(name)
 
-    def test_the_phantom_is_made_here(self):
+    def test_the_phantom_is_made_here_and_shown(self):
+        panel_cases.add_views()
         nodes = self.source(sample_data.PHANTOM).customDownloader(None, shape_kji=(26, 24, 30), spacing_mm=12.0)
         exhale, inhale, exhale_points, inhale_points = nodes
         volumes = [volume_from_node(node, "fixed") for node in (exhale, inhale)]
@@ -32,6 +34,8 @@ class NePhiSampleDataTest(unittest.TestCase):
         fixed, moving = landmark_pair(exhale_points, inhale_points)
         self.assertGreater(np.linalg.norm(fixed - moving, axis=1).mean(), 1)
         self.assertTrue((MODULE_FOLDER / "NePhiCore" / "phantom.py").is_file())
+        composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        self.assertEqual({composite.GetBackgroundVolumeID() for composite in composites}, {exhale.GetID()})
 
     def test_files_have_an_address_and_a_checksum_each(self):
         for name in (sample_data.LUNG_PAIR, sample_data.LUNG_MASKS):

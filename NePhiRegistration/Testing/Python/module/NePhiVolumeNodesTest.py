@@ -20,6 +20,7 @@ from scene_cases import (
 )
 
 from NePhiCore.errors import InvalidLandmarksError, InvalidVolumeError
+from NePhiRegistrationLib import fold_nodes
 from NePhiRegistrationLib.landmark_nodes import landmark_pair
 from NePhiRegistrationLib.mask_nodes import mask_parts
 from NePhiRegistrationLib.steps import run_through
@@ -129,6 +130,17 @@ class NePhiMaskNodesTest(unittest.TestCase):
         node.AddSegmentFromClosedSurfaceRepresentation(sphere.GetOutput(), "lung", [1.0, 0.0, 0.0])
         with self.assertRaisesRegex(InvalidVolumeError, "are surfaces"):
             mask_parts(node)
+
+    def test_a_segmentation_can_be_shown_when_its_segments_come(self):
+        """Slicer's tree of nodes asks for the display node with each of them, and logs an error where there is none."""
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        there = []
+        node.GetSegmentation().AddObserver(
+            slicer.vtkSegmentation.SegmentAdded, lambda *_: there.append(node.GetDisplayNode() is not None)
+        )
+        masks = {name: lungs().astype(np.uint8) for name in (fold_nodes.FOLDS, fold_nodes.LUNGS)}
+        run_through(fold_nodes.fill_segmentation(node, masks, add_pair()["fixedVolume"]))
+        self.assertEqual(there, [True, True])
 
     def a_segmentation(self, label_map):
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lungs")
