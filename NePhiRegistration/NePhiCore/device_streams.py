@@ -37,7 +37,7 @@ def two_at_once(device: torch.device) -> Iterator[Calls]:
             yield partial(_make_both, beside)
     finally:
         outside.wait_stream(stream)
-        with suppress(RuntimeError):  # before torch 2.8 it fails where a recording has; there is nothing to tidy then
+        with suppress(RuntimeError):  # it can fail where a recording has; there is nothing to tidy then
             torch.cuda.empty_cache()  # the recordings' memory, which nothing else can have
 
 

@@ -123,9 +123,9 @@ def _near(ones: Sequence[Tensor], others: Sequence[Tensor], sizes: Sequence[Tens
 class CudaRecorder:
     """Records calls as CUDA graphs, on the current stream, which must not be the device's default one.
 
-    Its graphs share one pool of memory: only the newest may be repeated. All are kept as long as it is: from torch 2.12
-    on, a graph that is destroyed frees the work space of matrix products that the others of its stream write to
-    (pytorch issue 193402).
+    Its graphs share one pool of memory: only the newest may be repeated. All are kept as long as it is: in torch 2.13
+    a graph that is destroyed frees the work space of matrix products that the others of its stream write to (pytorch
+    issue 193402).
     """
 
     def __init__(self) -> None:
