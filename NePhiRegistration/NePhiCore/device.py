@@ -55,8 +55,8 @@ def _fault_of(device: torch.device) -> str:
 
 
 def _ask_for_what_is_rare(device: torch.device) -> None:
-    """On next to nothing, the operations of a registration that a back end may lack: torch 2.6 cannot read images in 3D
-    on Apple's GPUs.
+    """On next to nothing, the operations of a registration that a back end may lack: on Apple's GPUs images
+    could not be read in 3D before pytorch's pull request 160541.
 
     Raises:
         RuntimeError: one is not there.
